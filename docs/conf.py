@@ -1,0 +1,11 @@
+"""Sphinx settings: `python -m sphinx docs out/docs` renders these pages."""
+
+project = "tflottery"
+author = "the tflottery authors"
+extensions = ["myst_parser"]
+source_suffix = {".md": "markdown"}
+root_doc = "index"
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+# Links out of docs/ (to the README, say) are right on disk and on GitHub.
+suppress_warnings = ["myst.xref_missing"]

@@ -1,0 +1,90 @@
+import base64
+import html.parser
+import re
+
+import pytest
+import sample_run
+
+from tflottery.reports import page, results
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    return sample_run.write_run(tmp_path / "run")
+
+
+class _Reader(html.parser.HTMLParser):
+    """Collects cells and sources, and checks that tags are closed in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.cells, self.sources = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        sources = [v for k, v in attrs if k in ("src", "href")]
+        self.sources += sources
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+        if tag == "td":
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "td":
+            self.cells[-1] += data
+
+
+def _read(text):
+    reader = _Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def test_the_page_holds_the_numbers_of_every_branch(run_dir):
+    text = page.html_page(results.read_results(run_dir), title="run")
+    cells = _read(text).cells
+    assert "91.00 (90.00–92.00)" in cells
+    assert "800 (700–900)" in cells  # The control's early-stopping step.
+    assert len(cells) == 3 * 8
+
+
+def test_figures_are_inside_the_page(run_dir):
+    svg = b"<svg>a figure</svg>"
+    text = page.html_page(
+        results.read_results(run_dir), title="run", figures={"What it is": svg}
+    )
+    (source,) = _read(text).sources
+    kind, data = source.split(",")
+    assert kind == "data:image/svg+xml;base64"
+    assert base64.b64decode(data) == svg
+    assert text.count("What it is") == 2  # For readers who see it and do not.
+
+
+def test_the_page_fetches_nothing(run_dir):
+    text = page.html_page(results.read_results(run_dir), title="run")
+    assert not re.search(r"https?://|<script|<link|@import|url\(", text)
+
+
+def test_texts_are_escaped(run_dir):
+    rows = results.read_results(run_dir)
+    rows[0]["branch"] = "<b>"
+    text = page.html_page(
+        rows,
+        title="<i>title",
+        verdict="a < b & c",
+        settings={"model_options": '{"x": "<u>"}'},
+    )
+    for wild in ("<b>", "<i>", "a < b", "<u>"):
+        assert wild not in text
+    assert "a &lt; b &amp; c" in text
+
+
+def test_settings_are_listed(run_dir):
+    text = page.html_page(
+        results.read_results(run_dir), title="run", settings={"steps": 1000}
+    )
+    assert '<th scope="row">steps</th><td>1000</td>' in text

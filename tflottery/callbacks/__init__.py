@@ -1,0 +1,7 @@
+"""Callbacks for `fit`: iterative pruning, snapshots, TensorBoard."""
+
+from tflottery.callbacks.iterative import IterativePruning
+from tflottery.callbacks.snapshots import SnapshotAt
+from tflottery.callbacks.tensorboard import PruningSummaries
+
+__all__ = ["IterativePruning", "PruningSummaries", "SnapshotAt"]

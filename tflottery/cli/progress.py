@@ -1,0 +1,199 @@
+"""What one sees of a running search: bars, or lines in a log.
+
+On a terminal rich draws two bars, one for the search and one for the round;
+finished rounds stay above them as lines. In a file or a pipe only lines are
+written, and between rounds at most one in a while.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+
+from tflottery.lottery.progress import Progress
+
+_SHOWN = {
+    "validation_accuracy": ("validation accuracy", "{:.2%}"),
+    "validation_loss": ("validation loss", "{:.4f}"),
+}
+
+
+class _Place:
+    """Where a search is, in words and as a share of the whole."""
+
+    def __init__(self, total_rounds: int, replicates: int):
+        self.total_rounds = total_rounds
+        self.replicates = replicates
+
+    def name(self, replicate: int, round: int) -> str:
+        words = f"round {round} of {self.total_rounds}"
+        if self.replicates > 1:
+            words = f"replicate {replicate} of 0–{self.replicates - 1}, {words}"
+        return words
+
+    @property
+    def stages(self) -> int:
+        return self.replicates * (self.total_rounds + 1)
+
+    def stage(self, replicate: int, round: int) -> int:
+        return replicate * (self.total_rounds + 1) + round
+
+
+def _metrics_text(metrics: Mapping[str, float]) -> str:
+    return ", ".join(
+        f"{label} {form.format(metrics[name])}"
+        for name, (label, form) in _SHOWN.items()
+        if name in metrics
+    )
+
+
+def _row_text(place: _Place, row: Mapping[str, Any]) -> str:
+    return (
+        f"{place.name(row['replicate'], row['round'])}: "
+        f"{row['density']:.1%} of the weights, early stop at step "
+        f"{row['best_step']}, test accuracy there "
+        f"{row['test_accuracy_best']:.2%} ({row['seconds']:.1f} s)"
+    )
+
+
+class LogProgress(Progress):
+    """Writes a line when a round begins or ends, and now and then between.
+
+    Args:
+        stream: Where to write.
+        every_seconds: Least time between two lines about steps. Defaults to
+            30.
+        clock: Returns seconds. Defaults to `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        stream: IO[str],
+        every_seconds: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.stream = stream
+        self.every_seconds = every_seconds
+        self.clock = clock
+        self._place = _Place(0, 1)
+        self._steps = 0
+        self._said = clock()
+
+    def _say(self, text: str) -> None:
+        self.stream.write(f"{text}\n")
+        self.stream.flush()
+        self._said = self.clock()
+
+    def start(self, total_rounds, replicates):
+        """Remembers how much there is to do."""
+        self._place = _Place(total_rounds, replicates)
+
+    def round_started(self, replicate, round, density, steps):
+        """Writes which round begins."""
+        self._steps = steps
+        self._say(
+            f"{self._place.name(replicate, round)}: training to step {steps} "
+            f"with {density:.1%} of the weights"
+        )
+
+    def step(self, replicate, round, step, metrics):
+        """Writes where the round is, unless something was just written."""
+        if self.clock() - self._said >= self.every_seconds:
+            where = f"{self._place.name(replicate, round)}: step {step}"
+            text = _metrics_text(metrics)
+            self._say(f"{where} of {self._steps}{text and ', ' + text}")
+
+    def round_finished(self, row):
+        """Writes how the round ended."""
+        self._say(_row_text(self._place, row))
+
+
+class RichProgress(Progress):
+    """Draws a bar for the search and one for the round.
+
+    Args:
+        console: A `rich.console.Console`.
+    """
+
+    def __init__(self, console: Any):
+        from rich import progress as bars
+
+        self.console = console
+        self._place = _Place(0, 1)
+        self._running = False
+        self._fresh = True
+        self._steps = 1
+        self._bars = bars.Progress(
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(bar_width=20),
+            bars.TaskProgressColumn(),
+            bars.TimeRemainingColumn(),
+            bars.TextColumn("{task.fields[note]}"),
+            console=console,
+            transient=True,
+        )
+        self._search = self._bars.add_task("search", total=1, note="")
+        self._round = self._bars.add_task("round", total=1, note="")
+
+    def start(self, total_rounds, replicates):
+        """Shows the bars."""
+        self._place = _Place(total_rounds, replicates)
+        self._bars.update(self._search, total=self._place.stages)
+        self._bars.start()
+        self._running = True
+
+    def round_started(self, replicate, round, density, steps):
+        """Begins a new bar for the round."""
+        self._steps = max(steps, 1)
+        done = self._place.stage(replicate, round)
+        if self._fresh:
+            # Rounds found finished must not count as speed.
+            self._bars.reset(self._search, completed=done)
+            self._fresh = False
+        self._bars.update(
+            self._search,
+            completed=done,
+            note=f"{self._place.name(replicate, round)}",
+        )
+        self._bars.reset(
+            self._round, total=self._steps, note=f"density {density:.1%}"
+        )
+
+    def step(self, replicate, round, step, metrics):
+        """Moves both bars."""
+        share = min(step / self._steps, 1.0)
+        done = self._place.stage(replicate, round) + share
+        self._bars.update(self._search, completed=done)
+        note = _metrics_text(metrics)
+        self._bars.update(
+            self._round,
+            completed=step,
+            note=f"step {step}{note and ', ' + note}",
+        )
+
+    def round_finished(self, row):
+        """Leaves a line above the bars."""
+        done = self._place.stage(row["replicate"], row["round"]) + 1
+        self._bars.update(self._search, completed=done)
+        self.console.print(
+            _row_text(self._place, row), highlight=False, markup=False
+        )
+
+    def finish(self):
+        """Takes the bars away."""
+        if self._running:
+            self._bars.stop()
+            self._running = False
+
+
+def make_progress(stream: IO[str]) -> Progress:
+    """Returns bars for a terminal and lines for anything else.
+
+    Args:
+        stream: Where to write, such as `sys.stderr`.
+    """
+    from rich.console import Console
+
+    console = Console(file=stream)
+    return RichProgress(console) if console.is_terminal else LogProgress(stream)

@@ -1,0 +1,295 @@
+"""`Masked`: the wrapper layer that holds the masks and applies them at use.
+
+It stands apart from the decision of *what* to prune (`prunable`) and from the
+way wrapped layers get into a model (`surgery`): here is only the mechanism.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tflottery.layers import prunable
+from tflottery.layers.settings import PruningSettings
+
+
+class _MaskedRegularizer:
+    """A weight penalty that sees the masked weight, not the stored one."""
+
+    def __init__(self, regularizer, mask):
+        self.regularizer = regularizer
+        self._mask = mask
+
+    def __call__(self, weight):
+        return self.regularizer(keep(weight, self._mask))
+
+
+class _MaskedConstraint:
+    """A projection that ends every optimizer update: pruned entries are zero.
+
+    Elementwise optimizers leave pruned entries at zero by themselves; those
+    that mix entries (Muon), a user's own, or a weight that is also read past
+    the wrapper (tied embeddings) do not.
+    """
+
+    def __init__(self, constraint, mask):
+        self.constraint = constraint
+        self._mask = mask
+
+    def __call__(self, weight):
+        if self.constraint is not None:
+            weight = self.constraint(weight)
+        return keep(weight, self._mask)
+
+
+def keep(weight, mask):
+    """Returns `weight` where the boolean `mask` holds, exactly zero elsewhere.
+
+    Args:
+        weight: variable or tensor.
+        mask: boolean variable or tensor of the same shape.
+
+    Returns:
+        Tensor of the weight's shape and dtype. The gradient with respect to
+        an entry outside the mask is exactly zero.
+    """
+    weight = ops.convert_to_tensor(weight)
+    zero = ops.zeros((), dtype=weight.dtype)
+    return ops.where(ops.convert_to_tensor(mask), weight, zero)
+
+
+@keras.saving.register_keras_serializable(package="tflottery")
+class Masked(keras.layers.Wrapper):
+    """Runs a layer with its prunable weights masked: f(x; m * w).
+
+    The mask acts where a weight is used, so an entry outside the mask neither
+    acts nor gets a gradient. The wrapped layer may hold any number of
+    prunable weights at any depth (an LSTM's cell, the projections of
+    `MultiHeadAttention`, a user's block); each has a boolean mask of its own.
+    Masks are saved with the model. The wrapper takes the name of its layer,
+    and attributes it does not have are looked up there
+    (`wrapped.kernel is layer.kernel`).
+
+    Usually made by `tflottery.prune_iteratively`.
+
+    Args:
+        layer: the layer to run, a `keras.layers.Layer`.
+        weights: relative paths (`"kernel"`, `"cell/recurrent_kernel"`) of the
+            weights to mask. `None` (the default) means all that
+            `tflottery.layers.prunable` finds once the layer is built.
+        settings: a `PruningSettings` or its config; how a search prunes this
+            layer. `None` for masks without a search.
+        **kwargs: `name` (default: the layer's), `dtype` (default: the
+            layer's), `trainable`.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> layer = Masked(keras.layers.Dense(2, kernel_initializer="ones"))
+        >>> y = layer(np.ones((1, 3)))
+        >>> layer.set_mask("kernel", np.array([[1, 0], [1, 0], [0, 0]]))
+        >>> [float(v) for v in np.asarray(layer(np.ones((1, 3))))[0]]
+        [2.0, 0.0]
+
+    Reference: Frankle and Carbin, The Lottery Ticket Hypothesis, 2019,
+    section 1 (the network f(x; m * theta)).
+    """
+
+    def __init__(self, layer, weights=None, settings=None, **kwargs):
+        kwargs.setdefault("name", layer.name)
+        kwargs.setdefault("dtype", layer.dtype_policy)
+        kwargs.setdefault("trainable", layer.trainable)
+        super().__init__(layer, autocast=False, **kwargs)
+        self.weight_paths = None if weights is None else list(weights)
+        if isinstance(settings, dict):
+            settings = PruningSettings.from_config(settings)
+        self.settings = settings
+        self._masked = {}
+        # The wrapper speaks for its layer: same signature, same handling of
+        # masks, no conversion of arguments of its own.
+        self._convert_input_args = False
+        self._allow_non_tensor_positional_args = True
+        for name in (
+            "_call_signature",
+            "call_signature_parameters",
+            "_call_has_training_arg",
+            "_call_has_mask_arg",
+            "_call_context_args",
+            "_call_has_context_arg",
+            "supports_jit",
+        ):
+            setattr(self, name, getattr(layer, name))
+        self._supports_masking = layer.supports_masking
+        if layer.built:
+            self._create_masks()
+
+    def __getattr__(self, name):
+        if not name.startswith("_"):
+            layer = self.__dict__.get("layer")
+            if layer is not None:
+                return getattr(layer, name)
+        raise AttributeError(
+            f"'{type(self).__name__}' object has no attribute '{name}'"
+        )
+
+    def _open_name_scope(self):
+        # The wrapped layer opens its own; weights keep their plain paths.
+        return contextlib.nullcontext()
+
+    def build(self, *args, **kwargs):
+        """Builds the wrapped layer, then the masks."""
+        if not self.layer.built:
+            self.layer.build(*args, **kwargs)
+            self.layer.built = True
+        self._create_masks()
+
+    def __call__(self, *args, **kwargs):
+        """Calls the wrapped layer; builds it on the way if need be."""
+        if not self.layer.built:
+            # Layers that build from several inputs know best how: a symbolic
+            # call builds them and computes nothing.
+            self.layer(*_symbolic(args), **_symbolic(kwargs))
+        if not self.built:
+            self._create_masks()
+        return super().__call__(*args, **kwargs)
+
+    def _create_masks(self):
+        self.built = True
+        found = prunable.variables_of(self.layer)
+        if self.weight_paths is None:
+            self.weight_paths = [
+                weight.path
+                for weight in prunable.prunable_weights(self.layer)
+                if self.settings is None or self.settings.covers(weight)
+            ]
+        previously_locked = self._tracker.locked
+        self._tracker.unlock()
+        for path in self.weight_paths:
+            if path not in found:
+                raise ValueError(
+                    f"`weights` names `{path}`, which layer "
+                    f"`{self.layer.name}` does not have. Received: weights="
+                    f"{self.weight_paths}. Its variables are {list(found)}."
+                )
+            variable = found[path]
+            mask = getattr(variable.constraint, "_mask", None)
+            if mask is None or not isinstance(
+                variable.constraint, _MaskedConstraint
+            ):
+                mask = self.add_weight(
+                    shape=variable.shape,
+                    dtype="bool",
+                    initializer="ones",
+                    trainable=False,
+                    autocast=False,
+                    name=path.replace("/", "_") + "_mask",
+                )
+                variable.constraint = _MaskedConstraint(
+                    variable.constraint, mask
+                )
+                if variable.regularizer is not None:
+                    variable.regularizer = _MaskedRegularizer(
+                        variable.regularizer, mask
+                    )
+            self._masked[path] = (variable, mask)
+        if previously_locked:
+            self._tracker.lock()
+
+    @property
+    def masked_weights(self) -> dict[str, tuple[Any, Any]]:
+        """`{relative path: (weight variable, boolean mask variable)}`."""
+        return dict(self._masked)
+
+    def set_mask(self, path: str, mask) -> None:
+        """Sets one mask and zeroes the stored entries outside it.
+
+        Args:
+            path: relative path of the weight, one of `masked_weights`.
+            mask: array of the weight's shape, `True` or 1 keeps.
+        """
+        variable, mask_variable = self._masked[path]
+        mask = np.asarray(mask, dtype=bool)
+        mask_variable.assign(mask)
+        value = variable.numpy()
+        variable.assign(np.where(mask, value, np.zeros((), value.dtype)))
+
+    def release(self):
+        """Undoes what wrapping did to the weights and returns the layer."""
+        for path, (variable, mask) in self._masked.items():
+            self.set_mask(path, mask.numpy())
+            if isinstance(variable.constraint, _MaskedConstraint):
+                variable.constraint = variable.constraint.constraint
+            if isinstance(variable.regularizer, _MaskedRegularizer):
+                variable.regularizer = variable.regularizer.regularizer
+        return self.layer
+
+    def call(self, *args, **kwargs):
+        """Runs the layer on masked weights and hands its new state back."""
+        variables = self.layer.variables
+        given = {id(v): v.value for v in variables}
+        given.update(
+            (id(v), keep(v.value, m)) for v, m in self._masked.values()
+        )
+        # Every value is handed over: a scope hides the one around it.
+        with keras.StatelessScope(
+            state_mapping=[(v, given[id(v)]) for v in variables],
+            collect_losses=True,
+        ) as scope:
+            outputs = self.layer(*args, **kwargs)
+        for variable in variables:
+            value = scope.get_current_value(variable)
+            if value is not given[id(variable)]:
+                variable.assign(value)
+        if scope.losses:
+            self.add_loss(list(scope.losses))
+        return outputs
+
+    def compute_output_spec(self, *args, **kwargs):
+        """Returns what the wrapped layer returns."""
+        return self.layer.compute_output_spec(*args, **kwargs)
+
+    def compute_output_shape(self, *args, **kwargs):
+        """Returns what the wrapped layer returns."""
+        return self.layer.compute_output_shape(*args, **kwargs)
+
+    def compute_mask(self, *args, **kwargs):
+        """Returns what the wrapped layer returns."""
+        return self.layer.compute_mask(*args, **kwargs)
+
+    def get_config(self):
+        """Returns the layer, the names of its masked weights, the settings."""
+        settings = self.settings
+        return {
+            **super().get_config(),
+            "weights": self.weight_paths if self.built else None,
+            "settings": None if settings is None else settings.get_config(),
+        }
+
+    def get_build_config(self):
+        """Returns how the wrapped layer was built."""
+        return self.layer.get_build_config()
+
+    def build_from_config(self, config):
+        """Builds the wrapped layer as it was built, then the masks."""
+        if config is not None and not self.layer.built:
+            self.layer.build_from_config(config)
+        if self.layer.built and not self.built:
+            self._create_masks()
+
+
+def _symbolic(structure):
+    def convert(value):
+        if isinstance(value, keras.KerasTensor) or value is None:
+            return value
+        if hasattr(value, "shape") and hasattr(value, "dtype"):
+            return keras.KerasTensor(
+                tuple(value.shape), dtype=keras.backend.standardize_dtype(
+                    value.dtype
+                )
+            )
+        return value
+
+    return keras.tree.map_structure(convert, structure)

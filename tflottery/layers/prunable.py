@@ -1,0 +1,133 @@
+"""Which weights can be pruned: decided by the weight, not by the layer class.
+
+A list of known layer classes breaks on the first layer it does not know. Here
+a weight is prunable if it is trainable, has rank two or more and is a kernel
+or an embedding table; a layer that says so itself (`get_prunable_weights`, as
+in TF-MOT) is believed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+from tflottery.layers import paths
+
+_KERNEL = re.compile(r".*(kernel|embedding)s?|w|weights?", re.IGNORECASE)
+_NOT_A_KERNEL = re.compile(r"lora_.*|.*(bias|scale)", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class PrunableWeight:
+    """One weight that can be pruned.
+
+    Args:
+        path: path relative to the layer or model that was searched.
+        variable: the weight.
+        owner: the layer that holds it.
+    """
+
+    path: str
+    variable: Any
+    owner: Any
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a user may call it: paths, and the names of its layers."""
+        keras_path = variable_path(self.variable)
+        return (
+            self.path,
+            keras_path,
+            self.owner.name,
+            *(keras_path.split("/")[:-1]),
+        )
+
+
+def variable_path(variable: Any) -> str:
+    """Returns Keras' own path of a variable, of either family."""
+    path = getattr(variable, "path", None) or variable.name
+    return path.split(":")[0]
+
+
+def variables_of(layer: Any) -> dict[str, Any]:
+    """Returns `{relative path: variable}` of a layer."""
+    return paths.variables(layer)
+
+
+def prunable_weights(layer: Any) -> list[PrunableWeight]:
+    """Finds the weights of a layer or model that can be pruned, at any depth.
+
+    Args:
+        layer: a built layer or model; `get_prunable_weights()` on it or on a
+            layer inside it decides for that layer.
+
+    Returns:
+        The weights, in the order of `tflottery.layers.paths.walk`.
+
+    Example:
+        >>> import keras
+        >>> lstm = keras.layers.LSTM(3)
+        >>> lstm.build((None, 5, 2))
+        >>> [weight.path for weight in prunable_weights(lstm)]
+        ['lstm_cell/kernel', 'lstm_cell/recurrent_kernel']
+    """
+    chosen: dict[int, set[int] | None] = {}
+    found = []
+    for path, variable, owner in paths.walk(layer):
+        if id(owner) not in chosen:
+            chosen[id(owner)] = _chosen_by_layer(owner)
+        of_layer = chosen[id(owner)]
+        if (
+            _is_kernel(path, variable)
+            if of_layer is None
+            else id(variable) in of_layer
+        ):
+            found.append(PrunableWeight(path, variable, owner))
+    return found
+
+
+def why_not(layer: Any) -> str:
+    """Says in words why a built layer has nothing to prune."""
+    own = list(paths.variables(layer).items())
+    if not own:
+        return "has no weights"
+    if not layer.trainable:
+        return "is not trainable"
+    matrices = [
+        f"`{path}` {tuple(variable.shape)}"
+        for path, variable in own
+        if len(variable.shape) >= 2 and variable.trainable
+    ]
+    if not matrices:
+        return "has no trainable weight of rank 2 or more"
+    return (
+        f"holds {', '.join(matrices)}, neither a kernel nor an embedding; a "
+        "method `get_prunable_weights` on the layer can choose them"
+    )
+
+
+def _chosen_by_layer(layer: Any) -> set[int] | None:
+    method = getattr(layer, "get_prunable_weights", None)
+    if method is None:
+        return None
+    weights = method()
+    for weight in weights:
+        if not hasattr(weight, "assign"):
+            raise TypeError(
+                "`get_prunable_weights` must return a list of variables. "
+                f"Received: {weight!r} from layer `{layer.name}`."
+            )
+    return {id(weight) for weight in weights}
+
+
+def _is_kernel(path: str, variable: Any) -> bool:
+    name = path.split("/")[-1]
+    dtype = getattr(variable.dtype, "name", variable.dtype)
+    return (
+        variable.trainable
+        and len(variable.shape) >= 2
+        and ("float" in str(dtype))
+        and _KERNEL.fullmatch(name) is not None
+        and _NOT_A_KERNEL.fullmatch(name) is None
+    )

@@ -1,0 +1,175 @@
+"""`PruningSettings`: how a wrapped model is to be pruned, as plain values.
+
+Every wrapper of a model carries the settings it was made with, so that a
+saved model, a nested model or a list of layers knows them without a registry.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tflottery.core import checks
+from tflottery.core.step import Step
+from tflottery.pruning import allocation, criteria, structures
+
+DEFAULT_FRACTION = "default"
+
+
+@dataclasses.dataclass(frozen=True)
+class PruningSettings:
+    """What `tflottery.prune_iteratively` was asked to do.
+
+    Args:
+        prune_fraction: share of the survivors removed in one round, in
+            [0, 1); a float, or `{name or regex: float}` over layer names and
+            weight paths (first match wins; what matches nothing is left
+            dense unless the key `"default"` gives a fraction for it).
+        scope: `"global"`, `"layerwise"` or `"erk"`.
+        criterion: name or config of a `tflottery.pruning` criterion.
+        structure: config of a structure, or `None` for single weights.
+        rewind_to: a `Step` as text, `"0it"`, `"500it"`, `"2ep"`, `"2%"`.
+        skip: names or regexes of layers left dense.
+
+    Example:
+        >>> settings = PruningSettings.create(prune_fraction={"head": 0.1,
+        ...                                                   "default": 0.2})
+        >>> settings.fraction_of("head/kernel"), settings.fraction_of("a/kernel")
+        (0.1, 0.2)
+    """
+
+    prune_fraction: float | dict[str, float] = 0.2
+    scope: str = "global"
+    criterion: Any = "magnitude"
+    structure: Any = None
+    rewind_to: str = "0it"
+    skip: tuple[str, ...] = ()
+
+    @classmethod
+    def create(
+        cls,
+        prune_fraction=0.2,
+        scope="global",
+        criterion="magnitude",
+        structure=None,
+        rewind_to="0it",
+        skip=(),
+    ) -> PruningSettings:
+        """Checks what a user wrote and returns it in its stored form."""
+        what = (
+            "It is the share of surviving weights removed each round; use 0.2 "
+            "to remove a fifth."
+        )
+        if isinstance(prune_fraction, Mapping):
+            prune_fraction = {
+                str(name): checks.check_fraction(
+                    f"prune_fraction[{name!r}]", value, what=what
+                )
+                for name, value in prune_fraction.items()
+            }
+            for name in prune_fraction:
+                _check_regex("prune_fraction", name)
+        else:
+            prune_fraction = checks.check_fraction(
+                "prune_fraction", prune_fraction, what=what
+            )
+        checks.check_choice("scope", scope, allocation.names())
+        criterion = criteria.serialize(criteria.get(criterion))
+        if structure is not None:
+            structure = structures.serialize(structures.get(structure))
+        if isinstance(skip, str):
+            skip = (skip,)
+        for name in skip:
+            _check_regex("skip", name)
+        return cls(
+            prune_fraction=prune_fraction,
+            scope=scope,
+            criterion=criterion,
+            structure=structure,
+            rewind_to=str(Step.parse(rewind_to)),
+            skip=tuple(skip),
+        )
+
+    def fraction_of(self, *names: str) -> float:
+        """Returns the prune fraction of a weight known by these names.
+
+        Args:
+            *names: the weight's path and whatever else it is called by.
+
+        Returns:
+            Fraction in [0, 1); 0.0 for a weight that is left dense.
+        """
+        if not isinstance(self.prune_fraction, Mapping):
+            return self.prune_fraction
+        for pattern, fraction in self.prune_fraction.items():
+            if pattern != DEFAULT_FRACTION and matches([pattern], names):
+                return fraction
+        return self.prune_fraction.get(DEFAULT_FRACTION, 0.0)
+
+    def covers(self, weight: Any) -> bool:
+        """Tells whether a `PrunableWeight` is to be masked at all."""
+        return not matches(self.skip, weight.names)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the settings as plain JSON values."""
+        return {**dataclasses.asdict(self), "skip": list(self.skip)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> PruningSettings:
+        """Makes settings from `get_config`."""
+        return cls(**{**config, "skip": tuple(config.get("skip", ()))})
+
+
+def matches(patterns: Sequence[str], names: Sequence[str]) -> bool:
+    """Tells whether a pattern is, or as a regex fully matches, one name.
+
+    A pattern also stands for everything below the layer it names.
+
+    Example:
+        >>> matches(["head"], ["head/kernel"]), matches(["he.*l"], ["shell"])
+        (True, False)
+    """
+    return any(
+        name == pattern
+        or name.startswith(pattern + "/")
+        or re.fullmatch(pattern, name)
+        for pattern in patterns
+        for name in names
+    )
+
+
+def split_skip(
+    skip: str | Sequence[str] | Callable[[Any], bool],
+) -> tuple[tuple[str, ...], Callable[[Any], bool] | None]:
+    """Splits `skip` into patterns and a predicate over layers.
+
+    Returns:
+        `(patterns, predicate)`; one of them is empty.
+
+    Raises:
+        TypeError: `skip` is neither.
+    """
+    if callable(skip):
+        return (), skip
+    if isinstance(skip, str):
+        return (skip,), None
+    if isinstance(skip, Sequence) and all(isinstance(s, str) for s in skip):
+        return tuple(skip), None
+    raise TypeError(
+        "`skip` must be a layer name, a regex, a list of them or a function of "
+        f"a layer. Received: skip={skip!r}. Use skip=('head',) to leave the "
+        "layer `head` dense."
+    )
+
+
+def _check_regex(argument: str, pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"`{argument}` holds a name that is not a valid regular "
+            f"expression. Received: {pattern!r} ({error}). Escape special "
+            "characters with a backslash."
+        ) from error

@@ -1,0 +1,121 @@
+"""Slots: which optimizer variables belong to which weight.
+
+Pruned entries must leave the optimizer's memory too: momentum left behind
+would move a weight that gets no gradient. Keras keeps slots in lists with one
+place per trainable variable, so they are matched by place, not by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+def inner_optimizers(optimizer: Any) -> list[Any]:
+    """Returns an optimizer and all that it wraps, outermost first.
+
+    Loss scaling wraps one optimizer, `MultiOptimizer` several.
+    """
+    found = [optimizer]
+    inner = getattr(optimizer, "inner_optimizer", None)
+    several = [inner] if inner is not None else []
+    several += list(getattr(optimizer, "_inner_optimizers", None) or ())
+    for below in several:
+        found += inner_optimizers(below)
+    return found
+
+
+def build(optimizer: Any, trainable_variables: list[Any]) -> None:
+    """Creates the slots of an optimizer that has not run yet."""
+    if not optimizer.built:
+        optimizer.build(trainable_variables)
+
+
+def fresh_values(optimizer: Any, trainable_variables: list[Any]) -> list[Any]:
+    """Returns what a newly made optimizer would hold for these weights.
+
+    Args:
+        optimizer: the optimizer in use; it is not changed.
+        trainable_variables: the weights, at the values training starts from.
+
+    Returns:
+        Arrays in the order of `optimizer.variables`.
+    """
+    twin = type(optimizer).from_config(optimizer.get_config())
+    twin.build(trainable_variables)
+    return [variable.numpy() for variable in twin.variables]
+
+
+def slots_of(optimizer: Any, variable: Any) -> list[tuple[Any, float]]:
+    """Finds the slots that have an entry for each entry of a weight.
+
+    Args:
+        optimizer: a Keras optimizer, built or not.
+        variable: a trainable weight.
+
+    Returns:
+        `[(slot variable, its value for an entry that was never trained)]`;
+        that value is zero but for accumulators with a given start (Adagrad,
+        Ftrl), which a zero would make divide by zero.
+    """
+    found = []
+    for level in inner_optimizers(optimizer):
+        tracked = list(getattr(level, "_trainable_variables", None) or ())
+        places = [i for i, v in enumerate(tracked) if v is variable]
+        if not places:
+            continue
+        start = float(getattr(level, "initial_accumulator_value", 0.0) or 0.0)
+        for name, slots in vars(level).items():
+            if name == "_trainable_variables" or not isinstance(slots, list):
+                continue
+            if len(slots) != len(tracked):
+                continue
+            slot = slots[places[0]]
+            if (
+                hasattr(slot, "assign")
+                and slot is not variable
+                and tuple(slot.shape) == tuple(variable.shape)
+            ):
+                is_accumulator = name in ("_accumulators", "accumulators")
+                found.append((slot, start if is_accumulator else 0.0))
+    return found
+
+
+def apply_masks(
+    optimizer: Any, pruned: Iterable[tuple[Any, np.ndarray]]
+) -> None:
+    """Resets the slots of pruned entries, as if they had never been trained.
+
+    Args:
+        optimizer: a Keras optimizer; nothing happens if it is not built.
+        pruned: `(weight, bool mask)` pairs.
+    """
+    for level in inner_optimizers(optimizer):
+        if getattr(level, "use_ema", False):
+            _keep_average_masked(level)
+    for variable, mask in pruned:
+        if mask.all():
+            continue
+        for slot, start in slots_of(optimizer, variable):
+            value = slot.numpy()
+            slot.assign(np.where(mask, value, np.asarray(start, value.dtype)))
+
+
+def _keep_average_masked(optimizer: Any) -> None:
+    """Has `fit` project the averages it ends with, as it does every update.
+
+    Keras writes the moving averages over the weights at the end of `fit`
+    without applying constraints. Averages over an optimizer that mixes
+    entries are not zero where the mask is.
+    """
+    finalize = type(optimizer).finalize_variable_values
+
+    def finalize_variable_values(var_list):
+        finalize(optimizer, var_list)
+        for variable in var_list:
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
+
+    optimizer.finalize_variable_values = finalize_variable_values

@@ -1,0 +1,187 @@
+"""Surgery: getting mask wrappers into any Keras 3 model, and out again.
+
+Functional and Sequential models are rebuilt around the same layers, so the
+wrapped model shares its weights with the original. Subclassed models are
+changed in place (`subclassed`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from tflottery.layers import paths, prunable, subclassed
+from tflottery.layers.masked import Masked
+from tflottery.layers.settings import PruningSettings, matches
+
+
+@dataclasses.dataclass
+class Report:
+    """What wrapping did: masked weights and skipped layers, with reasons."""
+
+    masked: list[str] = dataclasses.field(default_factory=list)
+    skipped: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def __str__(self):
+        lines = [f"masked {len(self.masked)} weights: {self.masked}"]
+        lines += [f"skipped {k}: {v}" for k, v in self.skipped.items()]
+        return "\n".join(lines)
+
+
+def wrap(
+    target: Any,
+    settings: PruningSettings,
+    predicate: Callable[[Any], bool] | None = None,
+    report: Report | None = None,
+) -> Any:
+    """Wraps every layer with prunable weights.
+
+    Args:
+        target: a Keras 3 model, layer, or list or tuple of layers.
+        settings: carried by every wrapper; its `skip` leaves layers dense.
+        predicate: function of a layer, `True` leaves it dense.
+        report: filled with what was done.
+
+    Returns:
+        The same kind of thing, wrapped. A subclassed model is changed in
+        place and returned.
+    """
+    report = Report() if report is None else report
+    done: dict[int, Any] = {}
+
+    def visit(layer):
+        if id(layer) not in done:
+            done[id(layer)] = visit_once(layer)
+        return done[id(layer)]
+
+    def visit_once(layer):
+        if not isinstance(layer, keras.layers.Layer):
+            return layer  # an operation of `keras.ops` in a functional graph
+        if isinstance(layer, keras.layers.InputLayer):
+            return layer
+        if paths.is_mask_wrapper(layer):
+            report.masked += _masked_names(layer)
+            return layer
+        reason = _skip_reason(layer, settings, predicate)
+        if reason is not None:
+            report.skipped[layer.name] = reason
+            return layer
+        if _is_graph(layer):
+            return _rebuild(layer, visit)
+        if not layer.built:
+            if _builds_nothing(layer):
+                return layer
+            return Masked(layer, settings=settings)
+        weights = prunable.prunable_weights(layer)
+        chosen = [
+            weight.path
+            for weight in weights
+            if settings.covers(weight)
+            and not (predicate is not None and predicate(weight.owner))
+        ]
+        if not chosen:
+            if prunable.variables_of(layer):
+                report.skipped[layer.name] = (
+                    "is left dense by `skip`"
+                    if weights
+                    else prunable.why_not(layer)
+                )
+            return layer
+        wrapped = Masked(layer, weights=chosen, settings=settings)
+        report.masked += _masked_names(wrapped)
+        return wrapped
+
+    if isinstance(target, (list, tuple)):
+        return type(target)(visit(layer) for layer in target)
+    if isinstance(target, keras.Model) and not _is_graph(target):
+        _report_own_weights(target, report)
+        subclassed.replace_layers(target, visit)
+        if not hasattr(type(target), "_unwrapped_class"):
+            subclassed.remember_wrapping(target, settings)
+        return target
+    return visit(target)
+
+
+def unwrap(target: Any) -> Any:
+    """Takes every mask wrapper out; pruned entries stay exactly zero.
+
+    Args:
+        target: what `wrap` returned.
+
+    Returns:
+        The same kind of thing without wrappers, sharing the weights.
+    """
+    done: dict[int, Any] = {}
+
+    def visit(layer):
+        if id(layer) not in done:
+            if paths.is_mask_wrapper(layer):
+                done[id(layer)] = layer.release()
+            elif _is_graph(layer):
+                done[id(layer)] = _rebuild(layer, visit)
+            else:
+                done[id(layer)] = layer
+        return done[id(layer)]
+
+    if isinstance(target, (list, tuple)):
+        return type(target)(visit(layer) for layer in target)
+    if isinstance(target, keras.Model) and not _is_graph(target):
+        subclassed.forget_wrapping(target)
+        subclassed.replace_layers(target, visit)
+        return target
+    return visit(target)
+
+
+def _is_graph(layer: Any) -> bool:
+    return isinstance(layer, keras.Sequential) or hasattr(
+        layer, "_run_through_graph"
+    )
+
+
+def _rebuild(model: Any, visit: Callable[[Any], Any]) -> Any:
+    """Clones a functional or Sequential model around the given layers."""
+    if not any(visit(layer) is not layer for layer in model.layers):
+        return model
+    rebuilt = keras.models.clone_model(model, clone_function=visit)
+    if type(rebuilt) is not type(model) and type(model) not in (
+        keras.Sequential,
+        keras.Model,
+    ):
+        logging.getLogger("tflottery").warning(
+            "Model `%s` of class %s was rebuilt as a %s: methods of the class "
+            "(such as a custom train_step) are not kept.",
+            model.name,
+            type(model).__name__,
+            type(rebuilt).__name__,
+        )
+    return rebuilt
+
+
+def _skip_reason(layer, settings, predicate) -> str | None:
+    if predicate is not None and predicate(layer):
+        return "is left dense by `skip`"
+    if matches(settings.skip, [layer.name]):
+        return "is left dense by `skip`"
+    return None
+
+
+def _builds_nothing(layer: Any) -> bool:
+    """Tells whether an unbuilt layer keeps the base class's empty `build`."""
+    return getattr(type(layer).build, "_is_default", False)
+
+
+def _masked_names(wrapper: Any) -> list[str]:
+    return [f"{wrapper.name}/{path}" for path in wrapper.masked_weights]
+
+
+def _report_own_weights(model: Any, report: Report) -> None:
+    for name, variable in paths.own_variables(model):
+        if variable.trainable and len(variable.shape) >= 2:
+            report.skipped[name] = (
+                "is a weight of the model itself; put it into a layer to "
+                "have it pruned"
+            )

@@ -1,0 +1,315 @@
+"""One round of training: from a step to the end, validated all the way.
+
+It is plain `fit` with the model's own compiled train function, over a stream
+of batches that is a pure function of (seed, step). A checkpoint holds all
+that the rest of the round depends on, so a round that was stopped anywhere
+goes on from its last checkpoint and ends with the same bits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from tflottery.core import files, records
+from tflottery.layers import state
+from tflottery.lottery.journal import CURVE_COLUMNS
+from tflottery.rewinding.snapshot import Snapshot
+
+_KIND = "checkpoint"
+
+
+class TrainingDivergedError(ArithmeticError):
+    """The loss of a round is no longer a number."""
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a round has come, beside the training state itself.
+
+    Args:
+        step: step that the training state stands at.
+        curve: a dict per validation, columns as in `history.csv`.
+        best_step: step of the lowest validation loss so far.
+        best: the model's variables at that step.
+        seconds: time spent so far.
+    """
+
+    step: int
+    curve: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    best_step: int = -1
+    best: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def best_loss(self) -> float:
+        """Lowest validation loss so far."""
+        return min(
+            (row["validation_loss"] for row in self.curve), default=math.inf
+        )
+
+
+class RoundTrainer:
+    """Trains one network for one round after another.
+
+    The model, its compiled functions and the data sets are made once and
+    serve every round and every replicate.
+
+    Args:
+        model: compiled, wrapped, built.
+        data: a `tflottery.data.dataset.Dataset`.
+        batch_size: examples per step.
+        steps: last step T of a round.
+        validate_every: steps between two validations.
+        checkpoint_seconds: least time between two checkpoints.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        data: Any,
+        *,
+        batch_size: int,
+        steps: int,
+        validate_every: int,
+        checkpoint_seconds: float = 30.0,
+    ):
+        self.model = model
+        self.data = data
+        self.batch_size = batch_size
+        self.steps = steps
+        self.validate_every = validate_every
+        self.checkpoint_seconds = checkpoint_seconds
+        self._validation = data.validation_batches(EVALUATION_BATCH)
+        self._test = data.test_batches(EVALUATION_BATCH)
+        # Keras makes the metrics' variables on first use; were that the first
+        # training step, it would be traced and compiled twice.
+        self.evaluate("validation")
+
+    def train(
+        self,
+        *,
+        first_step: int,
+        order_seed: int,
+        checkpoint: Any,
+        stops: dict[int, Callable[[], None]] | None = None,
+        last_step: int | None = None,
+        validate: bool = True,
+        on_validation: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Progress:
+        """Trains from `first_step` to the end, or goes on from a checkpoint.
+
+        Args:
+            first_step: place in the stream of batches to begin at; the model
+                must stand there.
+            order_seed: seed of the order of the data.
+            checkpoint: path of the round's checkpoint file.
+            stops: `{step: function}`; called when the model stands at that
+                step, if training gets there.
+            last_step: where to end; default: `steps`.
+            validate: whether to validate on the way.
+            on_validation: called with each new row of the curve.
+
+        Returns:
+            The round's `Progress`; the model stands at the last step.
+
+        Raises:
+            TrainingDivergedError: the loss is not a number.
+        """
+        last_step = self.steps if last_step is None else last_step
+        progress = self._resume(checkpoint) or Progress(first_step)
+        stops = dict(stops or {})
+        watch = _Watch(self, progress, checkpoint, validate, on_validation)
+        if progress.step in stops:
+            stops.pop(progress.step)()
+        while progress.step < last_step:
+            chunk, chunks = self._next_chunks(progress.step, last_step, stops)
+            self._fit(progress.step, chunk, chunks, order_seed, watch)
+            if progress.step in stops:
+                stops.pop(progress.step)()
+        watch.stop_clock()
+        return progress
+
+    def _next_chunks(self, step, last_step, stops):
+        """Returns how long the next executions are, and how many of them."""
+        every = self.validate_every
+        ahead = sorted(s for s in [*stops, last_step] if s > step)
+        until = ahead[0]
+        if step % every == 0 and until - step >= every:
+            return every, (until - step) // every
+        border = (step // every + 1) * every
+        return min(border, until) - step, 1
+
+    def _fit(self, step, chunk, chunks, order_seed, watch):
+        batches = self.data.train_batches(
+            self.batch_size, seed=order_seed, first_step=step
+        )
+        if chunk < self.validate_every:
+            batches = batches.take(chunk)
+        watch.chunk = chunk
+        self.model.fit(
+            batches,
+            steps_per_epoch=chunk,
+            epochs=chunks,
+            shuffle=False,  # the stream has its order
+            verbose=0,
+            callbacks=[watch],
+        )
+        if watch.problem is not None:
+            raise TrainingDivergedError(watch.problem)
+
+    def evaluate(self, which: str) -> dict[str, float]:
+        """Returns the metrics on `"validation"` or `"test"` data."""
+        data = self._validation if which == "validation" else self._test
+        found = self.model.evaluate(data, verbose=0, return_dict=True)
+        return {name: float(value) for name, value in found.items()}
+
+    def evaluate_at_best(self, progress: Progress) -> dict[str, float]:
+        """Returns the test metrics of the weights of the best step."""
+        present = state.read(self.model)
+        state.write(self.model, progress.best, state.WEIGHTS)
+        try:
+            return self.evaluate("test")
+        finally:
+            state.write(self.model, present)
+
+    def save(self, checkpoint: Any, progress: Progress) -> None:
+        """Writes all that the rest of the round depends on."""
+        arrays = {
+            f"state/{name}": value
+            for name, value in state.read(self.model).items()
+        }
+        arrays.update(
+            (f"best/{name}", value) for name, value in progress.best.items()
+        )
+        for column in CURVE_COLUMNS:
+            arrays[f"curve/{column}"] = np.array(
+                [row[column] for row in progress.curve], np.float64
+            )
+        records.write_record(
+            checkpoint,
+            _KIND,
+            arrays,
+            {
+                "step": progress.step,
+                "best_step": progress.best_step,
+                "seconds": progress.seconds,
+            },
+        )
+
+    def _resume(self, checkpoint: Any) -> Progress | None:
+        if not files.exists(checkpoint):
+            return None
+        try:
+            arrays, meta = records.read_record(checkpoint, _KIND)
+        except (files.DamagedFileError, files.ForeignFileError):
+            return None
+        parts: dict[str, dict[str, np.ndarray]] = {}
+        for name, value in arrays.items():
+            part, rest = name.split("/", 1)
+            parts.setdefault(part, {})[rest] = value
+        state.write(self.model, parts["state"])
+        columns = [parts["curve"][column] for column in CURVE_COLUMNS]
+        curve = [
+            {
+                name: int(value) if name == "step" else float(value)
+                for name, value in zip(CURVE_COLUMNS, values, strict=True)
+            }
+            for values in zip(*columns, strict=True)
+        ]
+        return Progress(
+            step=int(meta["step"]),
+            curve=curve,
+            best_step=int(meta["best_step"]),
+            best=parts.get("best", {}),
+            seconds=float(meta["seconds"]),
+        )
+
+
+EVALUATION_BATCH = 1000
+
+
+class _Watch(keras.callbacks.Callback):
+    """Follows `fit`: validates, keeps the best weights, writes checkpoints."""
+
+    def __init__(self, trainer, progress, checkpoint, validate, on_validation):
+        super().__init__()
+        self.trainer = trainer
+        self.progress = progress
+        self.checkpoint = checkpoint
+        self.validate = validate
+        self.on_validation = on_validation
+        self.chunk = 0
+        self.problem: str | None = None
+        self._clock = self._saved = time.perf_counter()
+
+    def stop_clock(self):
+        now = time.perf_counter()
+        self.progress.seconds += now - self._clock
+        self._clock = now
+
+    def on_epoch_end(self, epoch, logs=None):
+        progress = self.progress
+        progress.step += self.chunk
+        loss = float((logs or {}).get("loss", 0.0))
+        if not np.isfinite(loss):
+            self._stop(loss)
+            return
+        if self.validate and progress.step % self.trainer.validate_every == 0:
+            self._validate(loss)
+        if (
+            time.perf_counter() - self._saved
+            >= self.trainer.checkpoint_seconds
+            and progress.step < self.trainer.steps
+            and self.problem is None
+        ):
+            self.stop_clock()
+            self.trainer.save(self.checkpoint, progress)
+            self._saved = time.perf_counter()
+
+    def _validate(self, loss):
+        found = self.trainer.evaluate("validation")
+        row = {
+            "step": self.progress.step,
+            "train_loss": loss,
+            "validation_loss": found["loss"],
+            "validation_accuracy": _accuracy(found),
+        }
+        if not np.isfinite(row["validation_loss"]):
+            self._stop(row["validation_loss"])
+            return
+        if row["validation_loss"] < self.progress.best_loss:
+            self.progress.best_step = self.progress.step
+            self.progress.best = {
+                name: np.array(variable.numpy())
+                for name, variable in state.variables(self.model).items()
+                if name.startswith(state.WEIGHTS)
+            }
+        self.progress.curve.append(row)
+        if self.on_validation is not None:
+            self.on_validation(row)
+
+    def _stop(self, loss):
+        self.model.stop_training = True
+        self.problem = (
+            f"Training stopped by step {self.progress.step}: the loss is "
+            f"{loss}. Finished rounds are kept. Lower the learning rate, clip "
+            "gradients or check the data, in a new run directory."
+        )
+
+
+def _accuracy(metrics: dict[str, float]) -> float:
+    """Returns the first metric that is an accuracy; NaN without one."""
+    for name, value in metrics.items():
+        if "acc" in name:
+            return value
+    return math.nan
+
+
+accuracy_of = _accuracy

@@ -1,0 +1,110 @@
+"""Reads the tables of a run directory and checks what reports need of them.
+
+Tables, figures and pages all begin here, so that all of them see the same
+numbers, and a file that was edited by hand is refused in words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tflottery.core import files
+from tflottery.lottery import journal
+
+RESULTS_FILE = "results.csv"
+HISTORY_FILE = "history.csv"
+
+_NUMBERS = ("replicate", "round", "density", "best_step", "test_accuracy_best")
+
+
+def _check(rows: Sequence[Mapping], names: Sequence[str], source: Any) -> None:
+    """Refuses rows that lack a column or have words in it."""
+    for i, row in enumerate(rows):
+        missing = [name for name in names if name not in row]
+        if missing:
+            raise ValueError(
+                f"{source} has no column {', '.join(map(repr, missing))}. "
+                f"Received: columns {list(row)}. Was another file meant?"
+            )
+        for name in names:
+            if not isinstance(row[name], int | float):
+                raise ValueError(
+                    f"`{name}` must be a number in line {i + 2} of {source}. "
+                    f"Received: {name}={row[name]!r}. Was the file edited by "
+                    "hand?"
+                )
+
+
+def read_results(run_dir: Any) -> list[dict[str, Any]]:
+    """Reads the `results.csv` of a run directory.
+
+    Args:
+        run_dir: The directory, local or remote.
+
+    Returns:
+        A dict per row, in the file's order, with numbers as numbers; at least
+        one. `draw` is 0 where the column is missing.
+
+    Raises:
+        ValueError: If there are no finished rounds, a needed column is
+            missing or one of its values is no number.
+    """
+    path = files.as_path(run_dir) / RESULTS_FILE
+    rows = journal.read_rows(path) if files.exists(path) else []
+    if not rows:
+        raise ValueError(
+            "`run_dir` must hold the results of at least one finished round. "
+            f"Received: run_dir={str(run_dir)!r}, where {RESULTS_FILE} is "
+            f"{'empty' if files.exists(path) else 'missing'}. Run "
+            "`tflottery find` with this `--run_dir` first."
+        )
+    _check(rows, _NUMBERS, path)
+    return [{"branch": "ticket", "draw": 0, **row} for row in rows]
+
+
+def read_history(path: Any) -> dict[str, np.ndarray]:
+    """Reads the `history.csv` of a round.
+
+    Args:
+        path: The file, local or remote.
+
+    Returns:
+        A float array of shape (validations,) per column, in the order of
+        `step`; empty if nothing was validated.
+
+    Raises:
+        ValueError: If there is no column `step`, or a column holds words.
+    """
+    rows = journal.read_rows(path)
+    names = dict.fromkeys(["step", *(rows[0] if rows else ())])
+    rows = [{k: np.nan if v == "" else v for k, v in r.items()} for r in rows]
+    _check(rows, list(names), path)
+    rows.sort(key=lambda row: row["step"])
+    return {
+        name: np.asarray([row[name] for row in rows], dtype=float)
+        for name in names
+    }
+
+
+def read_histories(run_dir: Any) -> dict[int, dict[int, dict]]:
+    """Reads the histories of all finished rounds.
+
+    Args:
+        run_dir: The directory, local or remote.
+
+    Returns:
+        `{round: {replicate: history}}`, sorted; empty if there are none.
+    """
+    found: dict[int, dict[int, dict]] = {}
+    root = files.as_path(run_dir)
+    for path in sorted(root.glob(f"replicate_*/round_*/{HISTORY_FILE}")):
+        place = re.fullmatch(r"round_(\d+)", path.parent.name)
+        owner = re.fullmatch(r"replicate_(\d+)", path.parent.parent.name)
+        if place and owner:
+            replicates = found.setdefault(int(place[1]), {})
+            replicates[int(owner[1])] = read_history(path)
+    return dict(sorted(found.items()))
