@@ -86,6 +86,8 @@ import keras, tensorflow as tf
 is_keras_3 = tf.keras.__version__ == keras.__version__
 environment, filters = dict(os.environ), list(warnings.filters)
 import tflottery
+for name in tflottery.__all__:
+    getattr(tflottery, name)
 print("legacy", sorted(
     {"tensorflow_model_optimization", "tf_keras"} & set(sys.modules)))
 print("environment", set(environment.items()) ^ set(os.environ.items()))
@@ -107,7 +109,9 @@ def test_importing_first_leaves_keras_3_in_charge(tmp_path):
     # The order that bites: `tf.keras` is decided when it is first touched.
     code = """
 import os
-import tflottery, keras, tensorflow as tf
+import tflottery
+tflottery.prune_iteratively
+import keras, tensorflow as tf
 print(tf.keras.__version__ == keras.__version__)
 print(os.environ.get("TF_USE_LEGACY_KERAS"))
 """

@@ -27,9 +27,7 @@ def build(rewind_to="3it", per_execution=1, rate=0.01, **arguments):
     hidden = keras.layers.Dense(8, activation="relu", name="hidden")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(3, name="head")(hidden))
     arguments = {"prune_fraction": 0.5, **arguments}
-    model = tflottery.prune_iteratively(
-        model, rewind_to=rewind_to, **arguments
-    )
+    model = tflottery.prune_iteratively(model, rewind_to=rewind_to, **arguments)
     model.compile(
         keras.optimizers.Adam(rate),
         "mse",

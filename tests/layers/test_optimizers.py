@@ -182,9 +182,7 @@ def test_fraction_zero_trains_to_the_same_bits_as_the_plain_model(name, how):
         if wrap:
             # One round of pruning nothing, rewound to the end of nothing.
             tflottery.prune(model, 1.0)
-        model.fit(
-            X, Y, batch_size=16, epochs=3, verbose=0, callbacks=callbacks
-        )
+        model.fit(X, Y, batch_size=16, epochs=3, verbose=0, callbacks=callbacks)
         return model.get_weights()
 
     plain, wrapped = train(False), train(True)

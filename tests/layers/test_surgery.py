@@ -190,12 +190,16 @@ def test_multi_head_attention_unbuilt_is_built_by_its_call():
     )
     x = np.ones((2, 4, 6), "float32")
     attention(x, x)
-    assert sorted(attention.masked_weights) == [
-        "key/kernel",
-        "output/kernel",
-        "query/kernel",
-        "value/kernel",
-    ] or len(attention.masked_weights) == 4
+    assert (
+        sorted(attention.masked_weights)
+        == [
+            "key/kernel",
+            "output/kernel",
+            "query/kernel",
+            "value/kernel",
+        ]
+        or len(attention.masked_weights) == 4
+    )
 
 
 def test_wrapped_models_share_weights_with_the_original():

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+
 import tflottery
 from tflottery.lottery import training
 from tflottery.lottery.config import SearchConfig
@@ -17,9 +18,9 @@ CONFIG = SearchConfig(
     dataset="digits",
     model_options={"hidden": [12, 8]},
     batch_size=50,
-    steps=300,
-    validate_every=10,
-    rounds=3,
+    steps=120,
+    validate_every=20,
+    rounds=2,
     replicates=2,
     rewind_to="25it",
     rewind_optimizer="restore",
@@ -37,7 +38,6 @@ class Loud(Progress):
 config = tflottery.SearchConfig.from_dict(eval(sys.argv[2]))
 tflottery.find_ticket(config=config, run_dir=sys.argv[1], progress=Loud(),
                       checkpoint_seconds=0.0, summaries=False)
-print("finished", flush=True)
 """
 
 
@@ -49,6 +49,7 @@ def start(run_dir):
         text=True,
     )
     assert process.stdout.readline().strip() == "started"
+    process.stdout.close()
     return process
 
 
@@ -73,8 +74,8 @@ def contents(run_dir):
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    began = time.monotonic()
     process = start(folder)
+    began = time.monotonic()
     assert process.wait(timeout=300) == 0
     return contents(folder), time.monotonic() - began
 
@@ -96,7 +97,7 @@ def check_kills(uninterrupted, folder, kills, seed):
     process = start(folder)
     assert process.wait(timeout=300) == 0
     found = contents(folder)
-    assert found.keys() == expected.keys() and len(found) > 30
+    assert found.keys() == expected.keys() and len(found) > 25
     for name in expected:
         assert found[name] == expected[name], name
     return done
@@ -191,7 +192,7 @@ def test_a_damaged_checkpoint_is_noticed_and_the_round_begins_again(
         original(self, loss)
         calls.append(1)
         if len(calls) == 3:
-            self.trainer.save(self.checkpoint, self.progress)
+            training.save(self.checkpoint, self.model, self.progress)
             raise KeyboardInterrupt
 
     monkeypatch.setattr(training._Watch, "_validate", stop_later)
@@ -226,6 +227,8 @@ def test_a_full_disk_loses_nothing(small, tmp_path, monkeypatch):
         search(folder)
     monkeypatch.undo()
     kept = _files(folder)
-    assert kept and all(np.any([n in EXPECTED_FILES for n in [k]]) for k in kept)
+    assert kept and all(
+        np.any([n in EXPECTED_FILES for n in [k]]) for k in kept
+    )
     search(folder)
     assert contents(folder) == contents(small)

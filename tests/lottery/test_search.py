@@ -1,6 +1,7 @@
 """`find_ticket`: exact, resumable, and honest about what it finds."""
 
 import csv
+
 import keras
 import numpy as np
 import pytest
@@ -217,7 +218,11 @@ def test_other_policies_run_and_resume(tmp_path, policy):
 def test_a_model_and_data_of_the_user_are_searched(tmp_path):
     def build():
         return keras.Sequential(
-            [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
+            [
+                keras.Input((8, 8, 1)),
+                keras.layers.Flatten(),
+                keras.layers.Dense(10),
+            ]
         )
 
     data = tflottery.data.load("digits")

@@ -1,12 +1,10 @@
 import io
-import subprocess
-import sys
 
 import matplotlib
 import numpy as np
 import pytest
 import sample_run
-from matplotlib import image
+from matplotlib import image, pyplot
 
 from tflottery.reports import drawing, figures, results
 
@@ -56,11 +54,8 @@ def test_the_colours_of_branches_differ():
     assert len(set(drawing.MARKERS)) >= 6
 
 
-def test_drawing_needs_no_pyplot():
-    code = (
-        "import sys\n"
-        "from tflottery.reports import drawing\n"
-        "drawing.to_bytes(drawing.new_figure(1, 1), 'png')\n"
-        "sys.exit('matplotlib.pyplot' in sys.modules)\n"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+def test_drawing_leaves_no_figure_behind_in_pyplot(run_dir):
+    before = pyplot.get_fignums(), pyplot.get_backend()
+    rows = results.read_results(run_dir)
+    drawing.to_bytes(figures.density_figure(rows), "png")
+    assert (pyplot.get_fignums(), pyplot.get_backend()) == before

@@ -63,9 +63,7 @@ def test_a_ticket_gives_a_fresh_model_its_mask_and_rewind_weights(
 
 def test_a_ticket_for_another_model_names_the_tensor_and_both_shapes():
     ticket = found().ticket
-    with pytest.raises(
-        ValueError, match=r"`dense/kernel`.*\(6, 8\).*\(6, 9\)"
-    ):
+    with pytest.raises(ValueError, match=r"`dense/kernel`.*\(6, 8\).*\(6, 9\)"):
         ticket.apply(build(9))
     with pytest.raises(ValueError, match="has no `dense_1/kernel`"):
         ticket.apply(

@@ -36,6 +36,12 @@ class Dataset(abc.ABC):
         train_size: Number of training examples, at least 1.
         validation_size: Number of validation examples.
         test_size: Number of test examples.
+
+    Example:
+        >>> from tflottery import data
+        >>> digits = data.load("digits")
+        >>> isinstance(digits, data.Dataset), digits.steps_per_epoch(100)
+        (True, 11)
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tflottery.core.mask import Mask
-from tflottery.layers import paths, prunable
+from tflottery.layers import paths, prunable, slots
 from tflottery.layers.settings import PruningSettings
 
 
@@ -82,9 +82,15 @@ def set_mask(model: Any, mask: Mapping[str, np.ndarray]) -> None:
 
     Raises:
         ValueError: a tensor is missing, in excess or of another shape.
-    """
-    from tflottery.layers import slots
 
+    Example:
+        >>> import keras, tflottery
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+        >>> model = tflottery.prune_iteratively(model)
+        >>> tflottery.set_mask(model, {"dense/kernel": [[1, 0], [0, 1]]})
+        >>> tflottery.sparsity(model)
+        0.5
+    """
     mask = mask if isinstance(mask, Mask) else Mask(mask)
     places = list(masked_weights(model))
     if not places:

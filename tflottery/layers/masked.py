@@ -286,9 +286,8 @@ def _symbolic(structure):
             return value
         if hasattr(value, "shape") and hasattr(value, "dtype"):
             return keras.KerasTensor(
-                tuple(value.shape), dtype=keras.backend.standardize_dtype(
-                    value.dtype
-                )
+                tuple(value.shape),
+                dtype=keras.backend.standardize_dtype(value.dtype),
             )
         return value
 

@@ -87,7 +87,7 @@ def walk(layer: Any) -> Iterator[tuple[str, Any, Any]]:
 
 
 def variables(layer: Any) -> dict[str, Any]:
-    """Returns `{path: variable}` of a layer or model, in the order of `walk`."""
+    """Returns `{path: variable}` of a layer or model, in `walk`'s order."""
     return {path: variable for path, variable, _ in walk(layer)}
 
 

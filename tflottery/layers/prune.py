@@ -8,7 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tflottery.core import checks
-from tflottery.layers import evidence, family, saliency, surgery
+from tflottery.layers import (
+    evidence,
+    family,
+    saliency,
+    subclassed,
+    surgery,
+)
 from tflottery.layers.settings import PruningSettings, split_skip
 from tflottery.pruning import criteria, structures
 from tflottery.pruning.pruner import Pruner
@@ -179,7 +185,10 @@ def strip_pruning(model: Any) -> Any:
     """
     if not evidence.wrappers(model):
         raise ValueError(evidence.not_wrapped(model))
-    return surgery.unwrap(model)
+    stripped = surgery.unwrap(model)
+    if subclassed.is_subclassed(stripped):
+        subclassed.forget_wrapping(stripped)
+    return stripped
 
 
 def wrap_with_settings(model: Any, settings: PruningSettings) -> Any:
@@ -254,6 +263,8 @@ def _wrap(model, settings, predicate, strict):
     family.check_supported(model)
     report = surgery.Report()
     wrapped = surgery.wrap(model, settings, predicate, report)
+    if subclassed.is_subclassed(wrapped):
+        subclassed.remember_wrapping(wrapped, settings)
     name = getattr(model, "name", type(model).__name__)
     for layer, reason in report.skipped.items():
         _logger.info("`%s`: `%s` is not pruned: it %s.", name, layer, reason)

@@ -34,10 +34,10 @@ class PruningSettings:
         skip: names or regexes of layers left dense.
 
     Example:
-        >>> settings = PruningSettings.create(prune_fraction={"head": 0.1,
-        ...                                                   "default": 0.2})
-        >>> settings.fraction_of("head/kernel"), settings.fraction_of("a/kernel")
-        (0.1, 0.2)
+        >>> settings = PruningSettings.create(
+        ...     prune_fraction={"head": 0.1, "default": 0.2})
+        >>> [settings.fraction_of(name) for name in ("head/kernel", "a/kernel")]
+        [0.1, 0.2]
     """
 
     prune_fraction: float | dict[str, float] = 0.2

@@ -2,7 +2,7 @@
 
 Functional and Sequential models are rebuilt around the same layers, so the
 wrapped model shares its weights with the original. Subclassed models are
-changed in place (`subclassed`).
+changed in place (`attributes`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from tflottery.layers import paths, prunable, subclassed
+from tflottery.layers import attributes, paths, prunable
 from tflottery.layers.masked import Masked
 from tflottery.layers.settings import PruningSettings, matches
 
@@ -70,7 +70,7 @@ def wrap(
         if reason is not None:
             report.skipped[layer.name] = reason
             return layer
-        if _is_graph(layer):
+        if is_graph(layer):
             return _rebuild(layer, visit)
         if not layer.built:
             if _builds_nothing(layer):
@@ -97,11 +97,9 @@ def wrap(
 
     if isinstance(target, (list, tuple)):
         return type(target)(visit(layer) for layer in target)
-    if isinstance(target, keras.Model) and not _is_graph(target):
+    if isinstance(target, keras.Model) and not is_graph(target):
         _report_own_weights(target, report)
-        subclassed.replace_layers(target, visit)
-        if not hasattr(type(target), "_unwrapped_class"):
-            subclassed.remember_wrapping(target, settings)
+        attributes.replace_layers(target, visit)
         return target
     return visit(target)
 
@@ -121,7 +119,7 @@ def unwrap(target: Any) -> Any:
         if id(layer) not in done:
             if paths.is_mask_wrapper(layer):
                 done[id(layer)] = layer.release()
-            elif _is_graph(layer):
+            elif is_graph(layer):
                 done[id(layer)] = _rebuild(layer, visit)
             else:
                 done[id(layer)] = layer
@@ -129,14 +127,14 @@ def unwrap(target: Any) -> Any:
 
     if isinstance(target, (list, tuple)):
         return type(target)(visit(layer) for layer in target)
-    if isinstance(target, keras.Model) and not _is_graph(target):
-        subclassed.forget_wrapping(target)
-        subclassed.replace_layers(target, visit)
+    if isinstance(target, keras.Model) and not is_graph(target):
+        attributes.replace_layers(target, visit)
         return target
     return visit(target)
 
 
-def _is_graph(layer: Any) -> bool:
+def is_graph(layer: Any) -> bool:
+    """Tells whether a model is functional or Sequential: can be rebuilt."""
     return isinstance(layer, keras.Sequential) or hasattr(
         layer, "_run_through_graph"
     )

@@ -99,11 +99,12 @@ class SearchConfig:
                 "0.001."
             )
         if self.steps % self.validate_every:
+            every = self.validate_every
             raise ValueError(
                 "`steps` must be a multiple of `validate_every`, so that the "
                 f"last step is validated. Received: steps={self.steps}, "
                 f"validate_every={self.validate_every}. Use steps="
-                f"{self.steps - self.steps % self.validate_every or self.validate_every}."
+                f"{max(self.steps - self.steps % every, every)}."
             )
         Step.parse(self.rewind_to)
         self.settings()

@@ -19,6 +19,7 @@ from tflottery.core import documents, files
 from tflottery.core.mask import Mask
 from tflottery.lottery.config import SearchConfig
 from tflottery.rewinding.snapshot import Snapshot
+from tflottery.rewinding.ticket import Ticket
 
 _logger = logging.getLogger("tflottery")
 
@@ -220,6 +221,10 @@ class ReplicateJournal:
     def write_mask(self, round: int, mask: Mask) -> None:
         """Stores a round's mask."""
         mask.save(self.round_path(round) / "mask")
+
+    def ticket(self, round: int) -> Ticket | None:
+        """Returns a round's ticket, if it is there."""
+        return self.run._read(self.round_path(round) / "ticket", Ticket.load)
 
     def snapshot(self, name: str) -> Snapshot | None:
         """Returns a stored state: `initial`, `rewind`, `round_03/trained`."""

@@ -45,7 +45,7 @@ _RECIPES = {
                 output_prune_fraction=0.1,
             ),
             description="MLP 40-300-100-10 on MNIST-1D; a few minutes.",
-            source="Made for this library; settings follow lenet_300_100_mnist.",
+            source="This library; settings after lenet_300_100_mnist.",
             expected=(
                 "Tickets reach their lowest validation loss at a higher test "
                 "accuracy than the dense network."

@@ -8,7 +8,6 @@ goes on from its last checkpoint and ends with the same bits.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -17,42 +16,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from tflottery.core import files, records
 from tflottery.layers import state
-from tflottery.lottery.journal import CURVE_COLUMNS
-from tflottery.rewinding.snapshot import Snapshot
+from tflottery.lottery.checkpoint import RoundProgress, resume, save
 
-_KIND = "checkpoint"
+EVALUATION_BATCH = 1000
 
 
 class TrainingDivergedError(ArithmeticError):
     """The loss of a round is no longer a number."""
-
-
-@dataclasses.dataclass
-class Progress:
-    """How far a round has come, beside the training state itself.
-
-    Args:
-        step: step that the training state stands at.
-        curve: a dict per validation, columns as in `history.csv`.
-        best_step: step of the lowest validation loss so far.
-        best: the model's variables at that step.
-        seconds: time spent so far.
-    """
-
-    step: int
-    curve: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    best_step: int = -1
-    best: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    seconds: float = 0.0
-
-    @property
-    def best_loss(self) -> float:
-        """Lowest validation loss so far."""
-        return min(
-            (row["validation_loss"] for row in self.curve), default=math.inf
-        )
 
 
 class RoundTrainer:
@@ -102,7 +73,7 @@ class RoundTrainer:
         last_step: int | None = None,
         validate: bool = True,
         on_validation: Callable[[dict[str, Any]], None] | None = None,
-    ) -> Progress:
+    ) -> RoundProgress:
         """Trains from `first_step` to the end, or goes on from a checkpoint.
 
         Args:
@@ -117,13 +88,13 @@ class RoundTrainer:
             on_validation: called with each new row of the curve.
 
         Returns:
-            The round's `Progress`; the model stands at the last step.
+            The round's `RoundProgress`; the model stands at the last step.
 
         Raises:
             TrainingDivergedError: the loss is not a number.
         """
         last_step = self.steps if last_step is None else last_step
-        progress = self._resume(checkpoint) or Progress(first_step)
+        progress = resume(checkpoint, self.model) or RoundProgress(first_step)
         stops = dict(stops or {})
         watch = _Watch(self, progress, checkpoint, validate, on_validation)
         if progress.step in stops:
@@ -170,7 +141,7 @@ class RoundTrainer:
         found = self.model.evaluate(data, verbose=0, return_dict=True)
         return {name: float(value) for name, value in found.items()}
 
-    def evaluate_at_best(self, progress: Progress) -> dict[str, float]:
+    def evaluate_at_best(self, progress: RoundProgress) -> dict[str, float]:
         """Returns the test metrics of the weights of the best step."""
         present = state.read(self.model)
         state.write(self.model, progress.best, state.WEIGHTS)
@@ -178,61 +149,6 @@ class RoundTrainer:
             return self.evaluate("test")
         finally:
             state.write(self.model, present)
-
-    def save(self, checkpoint: Any, progress: Progress) -> None:
-        """Writes all that the rest of the round depends on."""
-        arrays = {
-            f"state/{name}": value
-            for name, value in state.read(self.model).items()
-        }
-        arrays.update(
-            (f"best/{name}", value) for name, value in progress.best.items()
-        )
-        for column in CURVE_COLUMNS:
-            arrays[f"curve/{column}"] = np.array(
-                [row[column] for row in progress.curve], np.float64
-            )
-        records.write_record(
-            checkpoint,
-            _KIND,
-            arrays,
-            {
-                "step": progress.step,
-                "best_step": progress.best_step,
-                "seconds": progress.seconds,
-            },
-        )
-
-    def _resume(self, checkpoint: Any) -> Progress | None:
-        if not files.exists(checkpoint):
-            return None
-        try:
-            arrays, meta = records.read_record(checkpoint, _KIND)
-        except (files.DamagedFileError, files.ForeignFileError):
-            return None
-        parts: dict[str, dict[str, np.ndarray]] = {}
-        for name, value in arrays.items():
-            part, rest = name.split("/", 1)
-            parts.setdefault(part, {})[rest] = value
-        state.write(self.model, parts["state"])
-        columns = [parts["curve"][column] for column in CURVE_COLUMNS]
-        curve = [
-            {
-                name: int(value) if name == "step" else float(value)
-                for name, value in zip(CURVE_COLUMNS, values, strict=True)
-            }
-            for values in zip(*columns, strict=True)
-        ]
-        return Progress(
-            step=int(meta["step"]),
-            curve=curve,
-            best_step=int(meta["best_step"]),
-            best=parts.get("best", {}),
-            seconds=float(meta["seconds"]),
-        )
-
-
-EVALUATION_BATCH = 1000
 
 
 class _Watch(keras.callbacks.Callback):
@@ -264,13 +180,12 @@ class _Watch(keras.callbacks.Callback):
         if self.validate and progress.step % self.trainer.validate_every == 0:
             self._validate(loss)
         if (
-            time.perf_counter() - self._saved
-            >= self.trainer.checkpoint_seconds
+            time.perf_counter() - self._saved >= self.trainer.checkpoint_seconds
             and progress.step < self.trainer.steps
             and self.problem is None
         ):
             self.stop_clock()
-            self.trainer.save(self.checkpoint, progress)
+            save(self.checkpoint, self.model, progress)
             self._saved = time.perf_counter()
 
     def _validate(self, loss):
@@ -279,7 +194,7 @@ class _Watch(keras.callbacks.Callback):
             "step": self.progress.step,
             "train_loss": loss,
             "validation_loss": found["loss"],
-            "validation_accuracy": _accuracy(found),
+            "validation_accuracy": accuracy_of(found),
         }
         if not np.isfinite(row["validation_loss"]):
             self._stop(row["validation_loss"])
@@ -304,12 +219,9 @@ class _Watch(keras.callbacks.Callback):
         )
 
 
-def _accuracy(metrics: dict[str, float]) -> float:
+def accuracy_of(metrics: dict[str, float]) -> float:
     """Returns the first metric that is an accuracy; NaN without one."""
     for name, value in metrics.items():
         if "acc" in name:
             return value
     return math.nan
-
-
-accuracy_of = _accuracy

@@ -123,7 +123,9 @@ def verdict(rows: Iterable[Mapping[str, Any]]) -> str:
         )
     row = next(r for r in rounds if r["round"] == found)
     gain = row["test_accuracy_best"] - dense["test_accuracy_best"]
-    ratio = row["best_step"] / dense["best_step"] - 1 if dense["best_step"] else 0
+    ratio = (
+        row["best_step"] / dense["best_step"] - 1 if dense["best_step"] else 0
+    )
     when = "earlier" if ratio < 0 else "later"
     speed = "at the same step" if ratio == 0 else f"{abs(ratio):.0%} {when}"
     return (

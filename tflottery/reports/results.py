@@ -1,11 +1,15 @@
 """Reads the tables of a run directory and checks what reports need of them.
 
 Tables, figures and pages all begin here, so that all of them see the same
-numbers, and a file that was edited by hand is refused in words.
+numbers, and a file that was edited by hand is refused in words. The journal,
+which writes these tables, stands on Keras; a report must not wait for that, so
+the tables are read here.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,12 +17,30 @@ from typing import Any
 import numpy as np
 
 from tflottery.core import files
-from tflottery.lottery import journal
 
 RESULTS_FILE = "results.csv"
 HISTORY_FILE = "history.csv"
 
 _NUMBERS = ("replicate", "round", "density", "best_step", "test_accuracy_best")
+
+
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _rows(path: Any) -> list[dict[str, Any]]:
+    """Reads a CSV file; what looks like a number becomes one."""
+    reader = csv.DictReader(io.StringIO(files.read_text(path)), restval="")
+    rows = []
+    for row in reader:
+        row.pop(None, None)  # Cells beyond the heading.
+        rows.append({name: _number(text) for name, text in row.items()})
+    return rows
 
 
 def _check(rows: Sequence[Mapping], names: Sequence[str], source: Any) -> None:
@@ -54,7 +76,7 @@ def read_results(run_dir: Any) -> list[dict[str, Any]]:
             missing or one of its values is no number.
     """
     path = files.as_path(run_dir) / RESULTS_FILE
-    rows = journal.read_rows(path) if files.exists(path) else []
+    rows = _rows(path) if files.exists(path) else []
     if not rows:
         raise ValueError(
             "`run_dir` must hold the results of at least one finished round. "
@@ -79,7 +101,7 @@ def read_history(path: Any) -> dict[str, np.ndarray]:
     Raises:
         ValueError: If there is no column `step`, or a column holds words.
     """
-    rows = journal.read_rows(path)
+    rows = _rows(path)
     names = dict.fromkeys(["step", *(rows[0] if rows else ())])
     rows = [{k: np.nan if v == "" else v for k, v in r.items()} for r in rows]
     _check(rows, list(names), path)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tflottery.core import records
+from tflottery.core import checks, records
 from tflottery.layers import evidence, state
 
 _KIND = "snapshot"
@@ -97,7 +97,9 @@ class Snapshot:
 
     def save(self, path: Any) -> None:
         """Writes the snapshot to one checksummed file."""
-        records.write_record(path, _KIND, dict(self.values), {"step": self.step})
+        records.write_record(
+            path, _KIND, dict(self.values), {"step": self.step}
+        )
 
     @classmethod
     def load(cls, path: Any) -> Snapshot:
@@ -114,8 +116,6 @@ def remask(model: Any) -> None:
 
 def check_optimizer(optimizer: str) -> str:
     """Checks the way an optimizer is rewound."""
-    from tflottery.core import checks
-
     return checks.check_choice("optimizer", optimizer, ("restore", "fresh"))
 
 
