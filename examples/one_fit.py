@@ -17,7 +17,8 @@ def build() -> keras.Model:
     """Returns a classifier of the 8 x 8 digits, not compiled."""
     return keras.Sequential(
         [
-            keras.Input((64,)),
+            keras.Input((8, 8, 1)),
+            keras.layers.Flatten(),
             keras.layers.Dense(100, activation="relu", name="hidden"),
             keras.layers.Dense(10, name="output"),
         ]

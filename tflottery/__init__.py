@@ -68,7 +68,32 @@ _HOMES = {
     "sparsity": "layers.evidence",
     "strip_pruning": "layers.prune",
 }
-__all__ = [*_HOMES]
+__all__ = [
+    "Block",
+    "Channel",
+    "DamagedFileError",
+    "ForeignFileError",
+    "Mask",
+    "Masked",
+    "NOfM",
+    "SearchConfig",
+    "SearchResult",
+    "Snapshot",
+    "Step",
+    "Ticket",
+    "TrainingDivergedError",
+    "callbacks",
+    "data",
+    "find_ticket",
+    "masks",
+    "models",
+    "prune",
+    "prune_iteratively",
+    "prune_once",
+    "set_mask",
+    "sparsity",
+    "strip_pruning",
+]
 
 
 def __getattr__(name: str) -> Any:

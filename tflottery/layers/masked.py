@@ -17,7 +17,7 @@ from tflottery.layers import prunable
 from tflottery.layers.settings import PruningSettings
 
 
-class _MaskedRegularizer:
+class _MaskedRegularizer(keras.regularizers.Regularizer):
     """A weight penalty that sees the masked weight, not the stored one."""
 
     def __init__(self, regularizer, mask):
@@ -28,7 +28,7 @@ class _MaskedRegularizer:
         return self.regularizer(keep(weight, self._mask))
 
 
-class _MaskedConstraint:
+class _MaskedConstraint(keras.constraints.Constraint):
     """A projection that ends every optimizer update: pruned entries are zero.
 
     Elementwise optimizers leave pruned entries at zero by themselves; those

@@ -39,8 +39,9 @@ _RECIPES = {
             config=SearchConfig(
                 dataset="mnist1d",
                 model="mlp",
-                steps=2000,
+                steps=1500,
                 rounds=10,
+                replicates=3,
                 validate_every=50,
                 output_prune_fraction=0.1,
             ),

@@ -1,0 +1,80 @@
+"""The command `python -m benchmarks`: runs cases and prints their figures.
+
+Cases are found by name, one module each, and loaded when they are run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks import machine
+
+CASES = ("step_lenet", "step_conv", "mask_update", "turnaround", "import_time")
+
+
+def run_case(name: str, *, tiny: bool = False) -> list[Any]:
+    """Runs one case.
+
+    Args:
+        name: One of `CASES`.
+        tiny: Whether to run it in the smallest setting, which shows that it
+            works and says nothing about speed. Defaults to `False`.
+
+    Returns:
+        Its list of `benchmarks.figure.Figure`.
+    """
+    case = importlib.import_module(f"benchmarks.{name}")
+    return case.run(**(case.TINY if tiny else {}))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument(
+        "cases", nargs="*", metavar="case", help=f"of {', '.join(CASES)}"
+    )
+    parser.add_argument("--output", metavar="FILE.json", help="keep all runs")
+    parser.add_argument("--tiny", action="store_true", help="only try it out")
+    options = parser.parse_args(arguments)
+    for name in options.cases:
+        if name not in CASES:
+            parser.error(f"unknown case '{name}'; use {', '.join(CASES)}")
+    # Before anything imports them.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    date = datetime.datetime.now().isoformat(timespec="minutes")
+    described = machine.describe()
+    figures = []
+    for name in options.cases or CASES:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        figures += run_case(name, tiny=options.tiny)
+    report = importlib.import_module("benchmarks.figure").as_table(figures)
+    print(f"{date}{', TINY SETTING' * options.tiny}")
+    for key, value in described.items():
+        print(f"{key}: {value}")
+    print(f"\n{report}")
+    if options.output:
+        content = {
+            "date": date,
+            "tiny": options.tiny,
+            "machine": described,
+            "figures": [figure.to_json() for figure in figures],
+        }
+        pathlib.Path(options.output).write_text(
+            json.dumps(content, indent=1) + "\n", encoding="utf-8"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

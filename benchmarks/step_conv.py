@@ -1,0 +1,45 @@
+"""Case `step_conv`: a masked step of a convolutional net over a dense one.
+
+Here a weight is used at many places of an image, so masking it once is little
+beside its use. The aim is for XLA, which searches use.
+"""
+
+from __future__ import annotations
+
+from benchmarks.figure import Figure
+from benchmarks.stepping import masked_over_dense
+
+TINY = {"input_shape": (4, 4, 3), "batch_size": 2, "steps": 1, "runs": 1}
+
+
+def run(
+    *,
+    network: str = "conv4",
+    input_shape: tuple[int, int, int] = (32, 32, 3),
+    batch_size: int = 60,
+    steps: int = 5,
+    runs: int = 9,
+) -> list[Figure]:
+    """Returns the ratio with and without XLA.
+
+    Args:
+        network: Name of the network in the zoo.
+        input_shape: Shape of an image.
+        batch_size: Examples per step.
+        steps: Steps in one measurement.
+        runs: Measurements of each model.
+    """
+    return [
+        masked_over_dense(
+            "step_conv",
+            network,
+            input_shape,
+            jit_compile=jit_compile,
+            at_most=1.02 if jit_compile else None,
+            batch_size=batch_size,
+            steps=steps,
+            steps_per_execution=1,
+            runs=runs,
+        )
+        for jit_compile in (True, False)
+    ]

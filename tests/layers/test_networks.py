@@ -1,0 +1,193 @@
+"""Whole networks: `keras.applications`, and a transformer of a user's own."""
+
+import inspect
+import logging
+
+import keras
+import numpy as np
+import pytest
+
+import tflottery
+from tflottery.layers import evidence
+
+SMALL = ("MobileNet", "MobileNetV2", "MobileNetV3Small")
+
+
+def application_builders():
+    return {
+        name: function
+        for name, function in inspect.getmembers(
+            keras.applications, inspect.isfunction
+        )
+        if name[0].isupper()
+    }
+
+
+BUILDERS = application_builders()
+
+
+def parameters():
+    return [
+        pytest.param(
+            name, marks=() if name in SMALL else pytest.mark.slow, id=name
+        )
+        for name in BUILDERS
+    ]
+
+
+def build_application(name):
+    accepted = inspect.signature(BUILDERS[name]).parameters
+    arguments = {"weights": None, "classes": 4}
+    side = 331 if name == "NASNetLarge" else 96
+    if name == "NASNetMobile":
+        side = 224
+    if name in ("InceptionV3", "InceptionResNetV2", "Xception"):
+        side = 96
+    if "input_shape" in accepted:
+        arguments["input_shape"] = (side, side, 3)
+    return BUILDERS[name](**arguments), side
+
+
+def check_network(model, x, tmp_path, custom_objects=None):
+    expected = np.asarray(model(x))
+    wrapped = tflottery.prune_iteratively(model)
+    assert len(tflottery.masks(wrapped)) >= 1
+    np.testing.assert_allclose(
+        np.asarray(wrapped(x)), expected, rtol=1e-5, atol=1e-6
+    )
+    wrapped = tflottery.prune_once(wrapped, sparsity=0.5, scope="layerwise")
+    mask = evidence.current_mask(wrapped)
+    wrapped.compile("sgd", "mse")
+    wrapped.train_on_batch(x, np.zeros_like(expected))
+    weights = evidence.current_weights(wrapped)
+    for path, kept in mask.items():
+        assert np.all(weights[path][~kept] == 0), path
+    output = np.asarray(wrapped(x))
+    path = tmp_path / "model.keras"
+    wrapped.save(path)
+    loaded = keras.models.load_model(path, custom_objects=custom_objects)
+    assert evidence.current_mask(loaded) == mask
+    np.testing.assert_allclose(
+        np.asarray(loaded(x)), output, rtol=1e-4, atol=1e-5
+    )
+    del loaded
+    plain = tflottery.strip_pruning(wrapped)
+    assert evidence.wrappers(plain) == []
+    np.testing.assert_allclose(
+        np.asarray(plain(x)), output, rtol=1e-4, atol=1e-5
+    )
+    return mask
+
+
+def test_every_application_is_listed():
+    assert set(SMALL) <= set(BUILDERS) and len(BUILDERS) >= 38
+
+
+@pytest.mark.parametrize("name", parameters())
+def test_every_network_of_keras_applications_wraps(name, tmp_path):
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    model, side = build_application(name)
+    kernels = [
+        layer
+        for layer in model._flatten_layers()
+        for attribute in ("kernel", "depthwise_kernel", "pointwise_kernel")
+        if getattr(layer, f"_{attribute}", getattr(layer, attribute, None))
+        is not None
+    ]
+    x = np.random.default_rng(0).normal(size=(1, side, side, 3)).astype("f4")
+    mask = check_network(model, x, tmp_path)
+    assert len(mask) >= len({id(layer) for layer in kernels}) > 10
+
+
+@keras.saving.register_keras_serializable("tests")
+class Block(keras.layers.Layer):
+    def __init__(self, width=16, heads=2, **keywords):
+        super().__init__(**keywords)
+        self.width, self.heads = width, heads
+        self.attention = keras.layers.MultiHeadAttention(heads, width // heads)
+        self.norm = keras.layers.LayerNormalization()
+        self.expand = keras.layers.EinsumDense(
+            "abc,cd->abd", (None, 2 * width), bias_axes="d", activation="gelu"
+        )
+        self.contract = keras.layers.EinsumDense("abc,cd->abd", (None, width))
+
+    def build(self, shape):
+        self.attention.build(shape, shape)
+        self.norm.build(shape)
+        self.expand.build(shape)
+        self.contract.build((*shape[:-1], 2 * self.width))
+
+    def call(self, x, training=None):
+        x = x + self.attention(x, x, training=training)
+        return x + self.contract(self.expand(self.norm(x)))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "heads": self.heads,
+        }
+
+
+@keras.saving.register_keras_serializable("tests")
+class Transformer(keras.Model):
+    """Subclassed, with blocks in a list and embeddings used twice."""
+
+    def __init__(self, words=20, width=16, depth=2, **keywords):
+        super().__init__(**keywords)
+        self.words, self.width, self.depth = words, width, depth
+        self.embedding = keras.layers.Embedding(words, width)
+        self.blocks = [Block(width, name=f"block{i}") for i in range(depth)]
+        self.head = keras.layers.Dense(3, name="head")
+
+    def build(self, shape):
+        self.embedding.build(shape)
+        for block in self.blocks:
+            block.build((*shape, self.width))
+        self.head.build((shape[0], self.width))
+
+    def call(self, ids, training=None):
+        x = self.embedding(ids)
+        for block in self.blocks:
+            x = block(x, training=training)
+        return self.head(keras.ops.mean(x, axis=1))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "words": self.words,
+            "width": self.width,
+            "depth": self.depth,
+        }
+
+
+def test_a_subclassed_transformer_wraps_trains_saves_loads_and_strips(
+    tmp_path,
+):
+    model = Transformer()
+    model.build((None, 7))
+    ids = np.random.default_rng(0).integers(0, 20, (4, 7)).astype("int32")
+    mask = check_network(model, ids, tmp_path)
+    # Embedding, head, and per block four projections and two matrices.
+    assert len(mask) == 2 + 2 * 6
+    assert type(model) is Transformer
+    assert isinstance(model.blocks[0], Block)
+
+
+def test_what_was_skipped_is_reported_with_the_reason(caplog):
+    caplog.set_level(logging.INFO, logger="tflottery")
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, name="conv")(inputs)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.PReLU(name="slope")(x)
+    frozen = keras.layers.Conv2D(4, 3, name="frozen")
+    x = frozen(x)
+    frozen.trainable = False
+    model = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    wrapped = tflottery.prune_iteratively(model, skip="head")
+    assert list(evidence.current_mask(wrapped)) == ["conv/kernel"]
+    assert "`norm` is not pruned: it has no trainable weight of" in caplog.text
+    assert "`slope` is not pruned: it holds `alpha`" in caplog.text
+    assert "`frozen` is not pruned: it is not trainable" in caplog.text
+    assert "`head` is not pruned: it is left dense by `skip`" in caplog.text
