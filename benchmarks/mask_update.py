@@ -46,11 +46,17 @@ def run(*, width: int = 2048, depth: int = 6, runs: int = 7) -> list[Figure]:
         )
     weights = f"{width * width * depth / 1e6:.3g} M weights"
     return [
-        Figure(
-            name="mask_update/over TF-MOT",
-            what=f"mask update of {weights}, TF-MOT over `tflottery.prune`",
-            values=found["TF-MOT"].over(found["prune"]),
-            parts={name: found[name] for name in ("TF-MOT", "prune")},
+        *(
+            Figure(
+                name=f"mask_update/TF-MOT over {ours}",
+                what=f"mask update of {weights}, TF-MOT over {what}",
+                values=found["TF-MOT"].over(found[ours]),
+                parts={name: found[name] for name in ("TF-MOT", ours)},
+            )
+            for ours, what in (
+                ("pruner", "the pruner"),
+                ("prune", "`tflottery.prune`"),
+            )
         ),
         Figure(
             name="mask_update/pruner",

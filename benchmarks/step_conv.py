@@ -9,7 +9,13 @@ from __future__ import annotations
 from benchmarks.figure import Figure
 from benchmarks.stepping import masked_over_dense
 
-TINY = {"input_shape": (4, 4, 3), "batch_size": 2, "steps": 1, "runs": 1}
+TINY = {
+    "network": "conv2",
+    "input_shape": (2, 2, 3),
+    "batch_size": 2,
+    "steps": 1,
+    "runs": 1,
+}
 
 
 def run(
@@ -17,8 +23,8 @@ def run(
     network: str = "conv4",
     input_shape: tuple[int, int, int] = (32, 32, 3),
     batch_size: int = 60,
-    steps: int = 5,
-    runs: int = 9,
+    steps: int = 3,
+    runs: int = 11,
 ) -> list[Figure]:
     """Returns the ratio with and without XLA.
 

@@ -15,9 +15,9 @@ TINY = {"steps": 2, "steps_per_execution": 2, "batch_size": 4, "runs": 1}
 def run(
     *,
     batch_size: int = 60,
-    steps: int = 1000,
+    steps: int = 500,
     steps_per_execution: int = 100,
-    runs: int = 11,
+    runs: int = 15,
 ) -> list[Figure]:
     """Returns the ratio with and without XLA.
 

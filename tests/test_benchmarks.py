@@ -21,12 +21,13 @@ FIGURES = {
     "step_lenet": ["step_lenet/jit", "step_lenet/no jit"],
     "step_conv": ["step_conv/jit", "step_conv/no jit"],
     "mask_update": [
-        "mask_update/over TF-MOT",
+        "mask_update/TF-MOT over pruner",
+        "mask_update/TF-MOT over prune",
         "mask_update/pruner",
         "mask_update/prune",
     ],
     "turnaround": ["turnaround"],
-    "import_time": ["import_time/tflottery", "import_time/every name"],
+    "import_time": ["import_time/tflottery"],
 }
 AIMS = {
     "step_lenet/jit": "<= 1.05",

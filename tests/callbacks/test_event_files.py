@@ -59,27 +59,33 @@ def test_a_round_is_written_with_what_is_stored(tmp_path):
         evidence.set_mask(model, first)
         rounds.write(model, 0, {"test_accuracy": 0.5})
         evidence.set_mask(model, second)
-        rounds.write(model, 1, {"test_accuracy": 0.75, "note": "x"})
+        metrics = {"test_accuracy": np.float64(0.75), "note": "x"}
+        rounds.write(model, 1, metrics | {"seconds": 2.0, "steps": 9})
     found = read(tmp_path)
     kernels = [layer.kernel.numpy() for layer in model.layers]
     alive = [kernel != 0 for kernel in kernels]
     kept = sum(map(np.count_nonzero, alive))
     assert found["surviving_weights/whole"][1] == kept == second.kept
     assert found["sparsity/whole"][1] == pytest.approx(1 - kept / 335)
-    assert found["sparsity/fc2/kernel"][1] == pytest.approx(1 - alive[1].mean())
-    assert found["weakest_survivor/fc1/kernel"][1] == pytest.approx(
+    assert found["sparsity/fc2.kernel"][1] == pytest.approx(1 - alive[1].mean())
+    assert found["weakest_survivor/fc1.kernel"][1] == pytest.approx(
         np.sort(np.abs(kernels[0]), axis=None)[64 * 5 - alive[0].sum()]
     )
-    assert found["dead_units/fc2/kernel"][1] == (alive[1].sum(0) == 0).sum()
-    assert found["unread_inputs/fc1/kernel"][1] == (alive[0].sum(1) == 0).sum()
-    assert found["unread_inputs/fc1/kernel"][1] > 0
+    assert found["dead_units/fc2.kernel"][1] == (alive[1].sum(0) == 0).sum()
+    assert found["unread_inputs/fc1.kernel"][1] == (alive[0].sum(1) == 0).sum()
+    assert found["unread_inputs/fc1.kernel"][1] > 0
     assert found["mask_overlap/whole"] == {
         1: pytest.approx(second.kept / first.kept)
     }
-    assert found["rounds/density"][1] == pytest.approx(kept / 335)
-    assert found["rounds/test_accuracy"] == {0: 0.5, 1: 0.75}
-    assert "rounds/note" not in found
-    assert found["against_density/test_accuracy"] == {
+    assert found["by_round/density"][1] == pytest.approx(kept / 335)
+    assert found["by_round/test_accuracy"] == {0: 0.5, 1: 0.75}
+    assert {tag for tag in found if tag.startswith("by_")} == {
+        "by_round/density",
+        "by_round/test_accuracy",
+        "by_round/seconds",  # of no interest against density
+        "by_pruned_per_100k/test_accuracy",
+    }
+    assert found["by_pruned_per_100k/test_accuracy"] == {
         axis_step(first.density): 0.5,
         axis_step(second.density): 0.75,
     }
@@ -91,7 +97,7 @@ def test_the_stored_weights_are_believed_and_not_the_mask(tmp_path):
     model.layers[1].kernel.assign(np.ones((5, 3)))  # behind the mask's back
     with RoundSummaries(tmp_path) as rounds:
         rounds.write(model, 0, {})
-    assert read(tmp_path)["sparsity/fc2/kernel"] == {0: 0.0}
+    assert read(tmp_path)["sparsity/fc2.kernel"] == {0: 0.0}
 
 
 def test_the_first_layers_mask_is_there_as_images(tmp_path):
@@ -101,11 +107,11 @@ def test_the_first_layers_mask_is_there_as_images(tmp_path):
     with RoundSummaries(tmp_path) as rounds:
         rounds.write(model, 3, {})
     found = read(tmp_path)
-    matrix = found["first_layer_mask/matrix"][3]
-    np.testing.assert_array_equal(matrix[::4, ::4, 0], 255 * mask["fc1/kernel"])
+    matrix = found["first_layer_mask/inputs_by_units"][3]
+    np.testing.assert_array_equal(matrix[::8, ::8, 0], 255 * mask["fc1/kernel"])
     reads = mask["fc1/kernel"].sum(axis=1).reshape(8, 8)
     np.testing.assert_array_equal(
-        found["first_layer_mask/inputs"][3][::32, ::32, 1],
+        found["first_layer_mask/reads_per_input"][3][::64, ::64, 1],
         np.rint(255 * reads / reads.max()),
     )
 
@@ -120,8 +126,8 @@ def test_a_round_is_on_disk_before_the_file_is_closed(tmp_path):
     rounds = RoundSummaries(tmp_path)
     rounds.write(a_model(), 0, {"loss": 2.0})
     found = read(tmp_path)
-    assert found["rounds/loss"] == {0: 2.0}
-    assert list(found["first_layer_mask/matrix"]) == [0]
+    assert found["by_round/loss"] == {0: 2.0}
+    assert list(found["first_layer_mask/inputs_by_units"]) == [0]
     rounds.close()
 
 
@@ -165,7 +171,7 @@ def hparams_of(folder):
     )
 
 
-def test_hyper_parameters_and_final_metrics_make_a_line(tmp_path):
+def test_hyper_parameters_make_a_line(tmp_path):
     with RoundSummaries(tmp_path) as rounds:
         rounds.hparams(
             {
@@ -176,7 +182,6 @@ def test_hyper_parameters_and_final_metrics_make_a_line(tmp_path):
                 "structure": None,
                 "prune_fraction": {"head": 0.1},
             },
-            {"test_accuracy": 0.75, "density": np.float64(0.25)},
         )
     start, experiment, end = hparams_of(tmp_path)
     assert start.hparams["rate"].number_value == 0.5
@@ -187,34 +192,67 @@ def test_hyper_parameters_and_final_metrics_make_a_line(tmp_path):
     assert start.hparams["prune_fraction"].string_value == '{"head": 0.1}'
     names = {info.name for info in experiment.hparam_infos}
     assert names == set(start.hparams)
-    shown = {m.name.tag: m.display_name for m in experiment.metric_infos}
-    assert shown == {
-        "final/test_accuracy": "test_accuracy",
-        "final/density": "density",
-    }
-    found = read(tmp_path)
-    assert found["final/test_accuracy"] == {0: 0.75}
     assert start.start_time_secs <= end.end_time_secs
 
 
-def test_closing_writes_the_line_with_the_last_round(tmp_path):
+def test_columns_that_tell_searches_apart_come_first(tmp_path):
+    # TensorBoard puts what "differs" first, then goes by name.
+    settings = {"batch_size": 60, "dataset": "digits", "scope": "erk"}
+    for folder, chosen in ({"a": {}, "b": {"leading": ["batch_size"]}}).items():
+        with RoundSummaries(tmp_path / folder) as rounds:
+            rounds.hparams(settings, **chosen)
+    leading = [
+        {
+            i.name
+            for i in hparams_of(tmp_path / run)[1].hparam_infos
+            if i.differs
+        }
+        for run in "ab"
+    ]
+    assert leading == [{"dataset", "scope"}, {"batch_size"}]
+
+
+def test_closing_writes_the_line_with_the_metrics_of_the_rounds(tmp_path):
     model = a_model()
     rounds = RoundSummaries(tmp_path, hyper_parameters={"seed": 3})
     rounds.write(model, 0, {"test_accuracy": 0.5})
     evidence.set_mask(model, a_mask(0.5))
-    rounds.write(model, 1, {"test_accuracy": 0.75})
+    rounds.write(model, 1, {"seconds": 3.0, "test_accuracy": 0.75})
     rounds.close()
     rounds.close()
     start, experiment, _ = hparams_of(tmp_path)
     assert {k: v.number_value for k, v in start.hparams.items()} == {"seed": 3}
-    assert [m.display_name for m in experiment.metric_infos] == [
-        "density",
-        "sparsity",
-        "test_accuracy",
+    # The table shows the last value of each of these tags, in this order.
+    shown = {m.name.tag: m.display_name for m in experiment.metric_infos}
+    assert list(shown.items()) == [
+        ("by_round/density", "density"),
+        ("by_round/test_accuracy", "test_accuracy"),
+        ("by_round/seconds", "seconds"),
     ]
-    found = read(tmp_path)
-    assert found["final/test_accuracy"] == {0: 0.75}
-    assert found["final/density"] == {0: pytest.approx(a_mask(0.5).density)}
+    assert set(shown) <= set(read(tmp_path))
+
+
+def test_every_tag_is_described(tmp_path):
+    model = a_model()
+    with RoundSummaries(tmp_path) as rounds:
+        rounds.write(model, 0, {"test_accuracy_best": 0.5, "my_metric": 1.0})
+        evidence.set_mask(model, a_mask(0.5))
+        rounds.write(model, 1, {"test_accuracy_best": 0.5, "my_metric": 1.0})
+    reader = event_accumulator.EventAccumulator(str(tmp_path), NEVER_DROP)
+    reader.Reload()
+    told = {
+        tag: reader.SummaryMetadata(tag).summary_description
+        for tag in reader.Tags()["tensors"]
+    }
+    assert all(text.endswith(".") for text in told.values())
+    axis = "Horizontal axis: the round; 0 is the dense network."
+    assert told["by_round/my_metric"] == axis
+    assert told["by_round/test_accuracy_best"] == (
+        "Test accuracy at the early-stopping step. " + axis
+    )
+    assert "80 % pruned" in told["by_pruned_per_100k/test_accuracy_best"]
+    picture = told["first_layer_mask/reads_per_input"]
+    assert picture.startswith("`fc1/kernel`, shape (64, 5). How many units")
 
 
 def test_a_search_without_a_round_leaves_no_line(tmp_path):

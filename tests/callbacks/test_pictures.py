@@ -9,25 +9,42 @@ from tflottery.callbacks import pictures
 
 
 def test_the_matrix_shows_kept_white_and_pruned_black():
-    mask = np.random.default_rng(0).random((300, 290)) < 0.3
-    picture = pictures.of_mask(mask)["matrix"]
+    mask = np.random.default_rng(0).random((600, 590)) < 0.3
+    picture = pictures.of_mask(mask)["inputs_by_units"]
     assert picture.dtype == np.uint8
     np.testing.assert_array_equal(picture[..., 0], 255 * mask)
     np.testing.assert_array_equal(picture[..., 0], picture[..., 2])
 
 
-def test_a_small_matrix_is_magnified():
-    mask = np.array([[1, 0], [0, 1]], bool)
-    picture = pictures.of_mask(mask)["matrix"]
-    assert picture.shape == (256, 256, 3)
-    np.testing.assert_array_equal(picture[::128, ::128, 0], 255 * mask)
+@pytest.mark.parametrize(
+    ("shape", "factor"),
+    # Up to at least 512, by whole factors, and never beyond 1024.
+    [
+        ((2, 2), 256),
+        ((40, 300), 2),
+        ((511, 1), 2),
+        ((512, 1), 1),
+        ((600, 1), 1),
+    ],
+)
+def test_a_small_matrix_is_magnified(shape, factor):
+    mask = np.random.default_rng(0).random(shape) < 0.5
+    picture = pictures.of_mask(mask)["inputs_by_units"]
+    assert picture.shape == (factor * shape[0], factor * shape[1], 3)
+    large = np.kron(255 * mask, np.ones((factor, factor)))
+    np.testing.assert_array_equal(picture[..., 0], large)
+
+
+def test_a_row_of_inputs_is_drawn_high_enough_to_see():
+    row = pictures.of_mask(np.ones((40, 5), bool), (40,))["reads_per_input"]
+    assert row.shape == (64, 13 * 40, 3)
 
 
 def test_a_large_matrix_is_averaged():
     mask = np.zeros((2048 + 1, 3), bool)
     mask[::3, 0] = True  # steps of 3 rows: one kept in each
     mask[:, 1] = True
-    picture = pictures.of_mask(mask)["matrix"]
+    picture = pictures.of_mask(mask)["inputs_by_units"]
     assert picture.shape == (683, 3, 3)
     np.testing.assert_array_equal(picture[0, :, 0], [85, 255, 0])
 
@@ -69,10 +86,14 @@ def test_filters_stand_in_a_grid_in_reading_order():
     mask[0, 0, 0, 0] = True
     mask[2, 1, 0, 4] = True  # second row, second column of a 2 x 3 grid
     grid = pictures.filter_grid(mask)
-    assert grid.shape == (2 * 4 + 1, 3 * 4 + 1, 3)
-    white = np.argwhere((grid == 255).all(axis=-1))
-    assert white.tolist() == [[1, 1], [5 + 2, 5 + 1]]
-    assert set(pictures.of_mask(mask)) == {"matrix", "filters"}
+    cell = 3 * 4 + 1  # taps of 4 pixels, and a frame of one
+    assert grid.shape == (2 * cell + 1, 3 * cell + 1, 3)
+    expected = np.zeros(grid.shape[:2], bool)
+    expected[1:5, 1:5] = True
+    expected[cell + 9 : cell + 13, cell + 5 : cell + 9] = True
+    np.testing.assert_array_equal((grid == 255).all(axis=-1), expected)
+    assert (grid[::cell] == grid[0, 0]).all()  # the frames
+    assert set(pictures.of_mask(mask)) == {"inputs_by_units", "filters"}
 
 
 def test_filters_over_three_channels_are_coloured_and_over_more_averaged():
@@ -85,6 +106,7 @@ def test_filters_over_three_channels_are_coloured_and_over_more_averaged():
 
 
 def test_a_mask_of_rank_three_is_drawn_as_a_matrix():
-    mask = np.ones((3, 100, 290), bool)
-    found = pictures.of_mask(mask)
-    assert {k: v.shape for k, v in found.items()} == {"matrix": (300, 290, 3)}
+    found = pictures.of_mask(np.ones((3, 200, 590), bool))
+    assert {name: picture.shape for name, picture in found.items()} == {
+        "inputs_by_units": (600, 590, 3)
+    }

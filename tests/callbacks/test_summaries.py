@@ -96,6 +96,12 @@ def test_the_whole_adds_up_and_takes_the_weakest_of_all():
     assert list(found)[:3] == ["sparsity/whole", "sparsity/a", "sparsity/b"]
 
 
+def test_a_tag_has_one_slash_so_that_titles_keep_the_whole_path():
+    found = a_measurement(**{"block/conv1/kernel": WEIGHT}).scalars()
+    assert found["surviving_weights/block.conv1.kernel"] == 3
+    assert all(tag.count("/") == 1 for tag in found)
+
+
 def test_an_empty_tensor_is_not_the_weakest():
     found = a_measurement(a=np.zeros((2, 2)), b=np.ones((2, 2))).scalars()
     assert found["weakest_survivor/whole"] == 1.0

@@ -56,16 +56,24 @@ def read(folder):
 
 
 def settings_in(folder):
+    """Returns the settings, names of leading columns, and tags of metrics."""
     reader = event_accumulator.EventAccumulator(str(folder))
     reader.Reload()
     tags = reader.PluginTagToContent("hparams")
     start = metadata.parse_session_start_info_plugin_data(
         tags[metadata.SESSION_START_INFO_TAG]
     )
-    return {
-        name: value.number_value or value.string_value
-        for name, value in start.hparams.items()
-    }
+    experiment = metadata.parse_experiment_plugin_data(
+        tags[metadata.EXPERIMENT_TAG]
+    )
+    return (
+        {
+            name: value.number_value or value.string_value
+            for name, value in start.hparams.items()
+        },
+        {info.name for info in experiment.hparam_infos if info.differs},
+        [info.name.tag for info in experiment.metric_infos],
+    )
 
 
 @pytest.fixture(scope="module", params=["search first", "summaries first"])
@@ -98,8 +106,8 @@ def test_every_round_has_its_density_and_its_metrics(search_and_run):
         expected = {
             row["round"]: pytest.approx(row[name]) for row in search.history
         }
-        assert found[f"rounds/{name}"] == expected
-    assert found["against_density/accuracy"] == {
+        assert found[f"by_round/{name}"] == expected
+    assert found["by_pruned_per_100k/accuracy"] == {
         axis_step(row["density"]): pytest.approx(row["accuracy"])
         for row in search.history
     }
@@ -118,7 +126,7 @@ def test_the_end_of_a_round_shows_the_trained_network(search_and_run):
 
 def test_steps_run_on_through_the_rounds(search_and_run):
     _, found, _, _ = search_and_run
-    steps = list(found["surviving_weights/fc1/kernel"])
+    steps = list(found["surviving_weights/fc1.kernel"])
     # The begin, each end of an epoch, and the ends of rounds 1 and 2.
     assert steps == [0, 4, 8, 12, 15, 16, 20, 22]
 
@@ -131,18 +139,21 @@ def test_overlap_is_written_once_for_each_new_mask(search_and_run):
 
 def test_the_mask_is_drawn_once_a_round(search_and_run):
     _, found, _, _ = search_and_run
-    assert list(found["first_layer_mask/matrix"]) == [0, 1, 2]
+    assert list(found["first_layer_mask/inputs_by_units"]) == [0, 1, 2]
 
 
-def test_settings_and_the_last_round_are_in_the_table(search_and_run):
-    search, found, _, settings = search_and_run
+def test_settings_and_metrics_are_in_the_table(search_and_run):
+    search, found, _, (settings, leading, metrics) = search_and_run
     assert settings["prune_fraction"] == 0.5
     assert settings["rewind_to"] == "1it"
     assert (settings["scope"], settings["rounds"]) == ("global", 2)
     assert settings["batch_size"] == 4
-    assert found["final/density"] == {0: 0.25}
-    last = search.history[-1]
-    assert found["final/accuracy"] == {0: pytest.approx(last["accuracy"])}
+    # What the user adds is to be seen at once.
+    assert leading == {"prune_fraction", "rewind_to", "scope", "batch_size"}
+    assert metrics == [
+        f"by_round/{name}" for name in ("density", "accuracy", "loss")
+    ]
+    assert set(metrics) <= set(found)
 
 
 def test_a_fit_without_a_search_is_one_round(tmp_path):
@@ -150,8 +161,8 @@ def test_a_fit_without_a_search_is_one_round(tmp_path):
     shown = PruningSummaries(tmp_path, images=False)
     fit(model, shown)
     found = read(shown.run_dir)
-    assert found["rounds/density"] == {0: 0.25}
-    assert list(found["rounds/loss"]) == [0]
+    assert found["by_round/density"] == {0: 0.25}
+    assert list(found["by_round/loss"]) == [0]
     assert found["sparsity/whole"] == {0: 0.75, STEPS: 0.75}
 
 
@@ -165,8 +176,8 @@ def test_every_fit_is_a_run_of_its_own(tmp_path):
         "fit_0",
         "fit_1",
     ]
-    assert list(read(tmp_path / "fit_0")["rounds/density"]) == [0, 1]
-    assert list(read(tmp_path / "fit_1")["rounds/density"]) == [0]
+    assert list(read(tmp_path / "fit_0")["by_round/density"]) == [0, 1]
+    assert list(read(tmp_path / "fit_1")["by_round/density"]) == [0]
     assert not search.listeners
 
 

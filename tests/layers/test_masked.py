@@ -187,3 +187,23 @@ def test_an_unknown_weight_is_refused_by_name():
     layer.build((None, 4))
     with pytest.raises(ValueError, match="names `kernal`.*variables are"):
         Masked(layer, weights=["kernal"])
+
+
+def test_a_stateful_layer_keeps_its_state_from_call_to_call():
+    keras.utils.set_random_seed(0)
+    x = np.ones((2, 3, 4), "float32")
+    model = keras.Sequential(
+        [
+            keras.Input((3, 4), batch_size=2),
+            keras.layers.LSTM(5, stateful=True),
+        ]
+    )
+    plain = [np.asarray(model(x)) for _ in range(2)]
+    layer = Masked(model.layers[0])
+    layer.reset_state()
+    masked = [np.asarray(layer(x)) for _ in range(2)]
+    np.testing.assert_array_equal(masked, plain)
+    assert not np.array_equal(masked[0], masked[1])
+    model.predict(x, verbose=0)
+    layer.reset_state()
+    np.testing.assert_array_equal(np.asarray(layer(x)), plain[0])

@@ -1,5 +1,6 @@
 """Pruned entries stay exactly zero under every optimizer Keras ships."""
 
+import functools
 import inspect
 
 import keras
@@ -40,7 +41,21 @@ EXTRA = {
 }
 
 
+@functools.cache
+def muon_trains_a_dense_model():
+    """Muon of Keras 3.12 to 3.14 fails on the TensorFlow backend."""
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
+    model.compile(keras.optimizers.Muon(0.05), "mse")
+    try:
+        model.train_on_batch(X[:4], Y[:4])
+    except AttributeError:
+        return False
+    return True
+
+
 def make(name, **arguments):
+    if name == "Muon" and not muon_trains_a_dense_model():
+        pytest.skip("Muon of this Keras cannot train a dense model either")
     return CLASSES[name](learning_rate=0.05, **arguments)
 
 

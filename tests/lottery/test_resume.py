@@ -1,6 +1,5 @@
 """Killed at any moment, damaged anywhere: the run ends the same."""
 
-import csv
 import random
 import signal
 import subprocess
@@ -9,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from run_contents import contents
 
 import tflottery
 from tflottery.lottery import training
@@ -51,24 +51,6 @@ def start(run_dir):
     assert process.stdout.readline().strip() == "started"
     process.stdout.close()
     return process
-
-
-def read_csv(path):
-    return list(csv.DictReader(path.read_text().splitlines()))
-
-
-def contents(run_dir):
-    kept = ("mask", "ticket", "trained", "initial", "rewind", "history.csv")
-    found = {
-        path.relative_to(run_dir).as_posix(): path.read_bytes()
-        for path in run_dir.rglob("*")
-        if path.name in kept
-    }
-    rows = read_csv(run_dir / "results.csv")
-    found["results"] = [
-        {k: v for k, v in row.items() if k != "seconds"} for row in rows
-    ]
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +144,9 @@ def test_a_run_directory_holds_what_these_tests_damage(small):
     assert _files(small) == sorted(EXPECTED_FILES)
 
 
-@pytest.mark.parametrize("how", ["truncated", "flipped"])
+@pytest.mark.parametrize(
+    "how", ["flipped", pytest.param("truncated", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", EXPECTED_FILES)
 def test_a_damaged_file_is_made_again(small, tmp_path, name, how):
     import shutil

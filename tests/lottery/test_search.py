@@ -1,10 +1,9 @@
 """`find_ticket`: exact, resumable, and honest about what it finds."""
 
-import csv
-
 import keras
 import numpy as np
 import pytest
+from run_contents import contents, read_csv
 
 import tflottery
 from tflottery.lottery import journal, network, recipes, verdict
@@ -25,26 +24,6 @@ CONFIG = SearchConfig(
 def search(run_dir, config=CONFIG, **keywords):
     keywords = {"summaries": False, **keywords}
     return tflottery.find_ticket(config=config, run_dir=run_dir, **keywords)
-
-
-def read_csv(path):
-    return list(csv.DictReader(path.read_text().splitlines()))
-
-
-def contents(run_dir):
-    """Every file that must not depend on time, and results without it."""
-    found = {}
-    for path in sorted(run_dir.rglob("*")):
-        name = path.relative_to(run_dir).as_posix()
-        if path.name in ("mask", "ticket", "trained", "initial", "rewind"):
-            found[name] = path.read_bytes()
-        if path.name in ("history.csv", "config.json"):
-            found[name] = path.read_bytes()
-    rows = read_csv(run_dir / "results.csv")
-    found["results"] = [
-        {k: v for k, v in row.items() if k != "seconds"} for row in rows
-    ]
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +209,36 @@ def test_a_model_and_data_of_the_user_are_searched(tmp_path):
         build, data, CONFIG.replace(rounds=1), run_dir=tmp_path, summaries=False
     )
     assert [row["density"] for row in result.rows] == [1.0, 512 / 640]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"criterion": "random"}, 1),
+        ({"criterion": "snip", "scope": "global"}, 1),
+        ({"structure": "channel"}, 8),
+        (
+            {
+                "structure": "block",
+                "structure_options": {"height": 1, "width": 4},
+            },
+            4,
+        ),
+    ],
+)
+def test_other_criteria_and_structures_are_searched(tmp_path, changes, kept):
+    config = CONFIG.replace(rounds=1, steps=20, jit_compile=False, **changes)
+    result = search(tmp_path, config)
+    mask = result.ticket_of_round(1).mask["fc2/kernel"]
+    assert 0.3 < 1 - mask.mean() < 0.5
+    if "structure" in changes:
+        groups = mask.T if kept == 8 else mask.reshape(-1, kept)
+        assert np.all(groups.all(axis=-1) | ~groups.any(axis=-1))
+
+
+def test_data_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="`data`"):
+        tflottery.find_ticket(data=np.zeros(3), config=CONFIG, run_dir=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,31 @@ def test_densities_run_from_dense_to_sparse_on_a_log_axis(run_dir):
         assert left > 100 > 50 > right
 
 
+def _ticks(axis, limits):
+    low, high = sorted(limits)
+    return [at for at in axis.get_majorticklocs() if low <= at <= high]
+
+
+@pytest.mark.parametrize("rounds", [4, 7, 11, 17, 25])
+def test_the_axis_of_densities_has_ticks_to_read_from(run_dir, rounds):
+    row = _rows(run_dir)[0]
+    rows = [{**row, "round": r, "density": 0.8**r} for r in range(rounds)]
+    axes = figures.density_figure(rows).axes[0]
+    assert 3 <= len(_ticks(axes.xaxis, axes.get_xlim())) <= 8
+
+
+@pytest.mark.parametrize("span", [1.2, 2.0, 9.0, 11.0, 300.0])
+def test_the_axis_of_the_loss_has_ticks_to_read_from(span):
+    # From 0.96 on: 1 would be the only tick of 1, 2, 5, 10 below 2.
+    history = {
+        "step": np.array([0.0, 100.0]),
+        "validation_loss": np.array([0.96 * span, 0.96]),
+    }
+    axes = figures.training_figure({0: {0: history}}, {0: 1.0}).axes[0]
+    assert axes.get_yscale() == "log"
+    assert 3 <= len(_ticks(axes.yaxis, axes.get_ylim())) <= 9
+
+
 def test_branches_differ_in_colour_and_marker(run_dir):
     rows = _rows(run_dir)
     names = ("random_ticket", "one_shot", "shuffled")
@@ -74,7 +99,7 @@ def test_branches_differ_in_colour_and_marker(run_dir):
     assert len({k.get_marker() for k in lines}) == 5
 
 
-@pytest.mark.parametrize("rounds", [1, 17])
+@pytest.mark.parametrize("rounds", [1, 4, 11, 17])
 def test_nothing_written_on_a_figure_overlaps(run_dir, rounds):
     row = _rows(run_dir)[0]
     rows = [

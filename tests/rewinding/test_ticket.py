@@ -94,3 +94,15 @@ def test_there_is_no_ticket_before_a_round_has_finished():
     search = tflottery.callbacks.IterativePruning(1, 1)
     with pytest.raises(ValueError, match="when a round has finished"):
         _ = search.ticket
+
+
+def test_a_ticket_masks_on_a_fresh_model_just_what_it_masked_before():
+    model = tflottery.prune_iteratively(
+        build(), skip=lambda layer: getattr(layer, "units", 0) == 3
+    )
+    tflottery.prune(model, 0.5)
+    model.compile("sgd", "mse")
+    ticket = tflottery.Ticket.of(model)
+    fresh = ticket.apply(build())
+    assert evidence.current_mask(fresh) == ticket.mask
+    assert tflottery.sparsity(fresh) == 0.5

@@ -8,9 +8,10 @@ a wanted step may have been reached.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from tflottery.layers import state
+from tflottery.layers import slots, state
 
 
 class StepCounter:
@@ -65,8 +66,37 @@ class StepCounter:
         return self.at_most == step
 
 
+def steps_per_epoch(model: Any, batches: int | None) -> int | None:
+    """Returns how many optimizer updates an epoch makes.
+
+    Args:
+        model: compiled model.
+        batches: batches of an epoch, as `fit` plans them; `None` if unknown.
+
+    Raises:
+        ValueError: gradients are accumulated, and an epoch ends between two
+            updates.
+    """
+    accumulated = slots.batches_per_update(model.optimizer)
+    if batches and batches % accumulated:
+        raise ValueError(
+            "An epoch must hold whole optimizer updates. Received: "
+            f"{batches} batches an epoch, gradient_accumulation_steps="
+            f"{accumulated}. Pass `steps_per_epoch` to `fit`, a multiple of "
+            f"{accumulated}."
+        )
+    return batches // accumulated if batches else batches
+
+
+def updates_between_stops(model: Any) -> int:
+    """Returns the smallest number of updates that ends with an execution."""
+    per_execution = steps_per_execution(model)
+    accumulated = slots.batches_per_update(model.optimizer)
+    return per_execution // math.gcd(per_execution, accumulated)
+
+
 def steps_per_execution(model: Any) -> int:
-    """Returns how many steps one call of the train function makes."""
+    """Returns how many batches one call of the train function takes."""
     value = getattr(model, "steps_per_execution", None)
     if value is None:  # tf_keras keeps it in a variable
         value = getattr(model, "_steps_per_execution", 1)

@@ -2,7 +2,8 @@
 
 A search has no `fit` callbacks, and a `fit` has no journal; both write the
 same things through this class. One folder is one run of TensorBoard, which
-groups tags by their first part, so every layer's sparsity stands together.
+groups tags by their first part and sorts them by name: first come the metrics
+of the rounds, `by_...`, then a group for each thing measured of the layers.
 
 TensorBoard forgets what it has read beyond a step when that step is written
 again. Every axis here therefore only grows: accuracy against density is drawn
@@ -15,36 +16,20 @@ from __future__ import annotations
 import numbers
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from tflottery.callbacks import hparams, pictures, summaries
+from tflottery.callbacks import descriptions, hparams, pictures, summaries
+from tflottery.callbacks.descriptions import BY_PRUNED, BY_ROUND, MASK
 from tflottery.core import files
 from tflottery.core.mask import Mask
 
 AXIS_UNITS = 100_000
 
-_DESCRIPTIONS = {
-    "sparsity": "Share of zeros among the prunable weights as stored.",
-    "surviving_weights": "Number of stored weights that are not zero.",
-    "weakest_survivor": "Magnitude of the smallest stored weight that is not "
-    "zero; 0 if there is none.",
-    "mask_overlap": "Jaccard index of the survivors of this mask and the one "
-    "before it; written when the mask has changed.",
-    "dead_units": "Units with no way in: all weights that lead to them are 0.",
-    "unread_inputs": "Inputs with no way out: all weights that read them are "
-    "0.",
-    "rounds": "Horizontal axis: the round; 0 is the dense network.",
-    "against_density": "Density falls from left to right: the horizontal axis "
-    "is the share of weights pruned, in thousandths of a percent. 80k is 80 % "
-    "pruned, a density of 20 %.",
-    "final": "At the end of the last round.",
-    "first_layer_mask": "White is kept, black is pruned; the step is the "
-    "round. `matrix`: inputs down, units across. `inputs`: how many units "
-    "read each input, white for the most. `filters`: a cell per filter.",
-}
+# No metrics: what a round is, and what it has taken.
+_ABOUT_THE_ROUND = ("round", "density", "sparsity", "steps", "seconds")
 
 
 def check_log_dir(log_dir: Any) -> str:
@@ -113,7 +98,7 @@ class RoundSummaries:
         self.log_dir = check_log_dir(log_dir)
         self.images = images
         self.hyper_parameters = hparams.plain_values(hyper_parameters or {})
-        self._last_round: dict[str, float] = {}
+        self._metric_tags: list[str] = []
         self._line_written = False
         self._started = time.time()
         self._previous: Mask | None = None
@@ -174,19 +159,17 @@ class RoundSummaries:
             metrics: as in `write`.
             input_shape: shape of one example, if known.
         """
-        known = {"round", "density", "sparsity", "steps"}
-        shown = {k: v for k, v in _numbers(metrics).items() if k not in known}
-        by_round = {
-            "density": measurement.density,
-            "sparsity": measurement.sparsity,
-            **shown,
-        }
-        self._last_round = by_round
+        found = _numbers(metrics)
+        shown = {k: v for k, v in found.items() if k not in _ABOUT_THE_ROUND}
+        by_round = {"density": measurement.density, **shown}
+        if "seconds" in found:
+            by_round["seconds"] = found["seconds"]
+        self._metric_tags = [f"{BY_ROUND}/{name}" for name in by_round]
         self._write_scalars(
-            {f"rounds/{name}": v for name, v in by_round.items()}, round
+            dict(zip(self._metric_tags, by_round.values(), strict=True)), round
         )
         self._write_scalars(
-            {f"against_density/{name}": v for name, v in shown.items()},
+            {f"{BY_PRUNED}/{name}": v for name, v in shown.items()},
             axis_step(measurement.density),
         )
         if not self.images:
@@ -195,26 +178,29 @@ class RoundSummaries:
         tf, writer = self._writer()
         with writer.as_default(step=round):
             for name, picture in pictures.of_mask(mask, input_shape).items():
+                tag = f"{MASK}/{name}"
                 tf.summary.image(
-                    f"first_layer_mask/{name}",
+                    tag,
                     picture[None],
                     description=f"`{path}`, shape {mask.shape}. "
-                    + _DESCRIPTIONS["first_layer_mask"],
+                    + descriptions.of(tag),
                 )
 
     def hparams(
         self,
         hyper_parameters: Mapping[str, Any] | None = None,
-        metrics: Mapping[str, Any] | None = None,
+        leading: Iterable[str] = hparams.LEADING,
     ) -> None:
         """Writes the run's line in the HParams table, at the end.
+
+        Its metrics are those of the last round written, and can be unfolded
+        into their course over the rounds.
 
         Args:
             hyper_parameters: `{name: value}`, added to those given at first;
                 numbers, booleans and texts as they are, anything else as
                 JSON. Runs with equal ones are shown as repeats of one trial.
-            metrics: `{name: number}` at the end, also written as the scalars
-                `final/<name>`. Default: those of the last round written.
+            leading: names of those whose columns come first.
 
         Raises:
             TypeError: `hyper_parameters` is not a mapping.
@@ -222,19 +208,18 @@ class RoundSummaries:
         values = self.hyper_parameters | hparams.plain_values(
             hyper_parameters or {}
         )
-        metrics = self._last_round if metrics is None else metrics
-        finals = {f"final/{k}": v for k, v in _numbers(metrics).items()}
-        self._write_scalars(finals, 0)
         tf, writer = self._writer()
         with writer.as_default(step=0):
-            for message in hparams.messages(values, finals, self._started):
+            for message in hparams.messages(
+                values, self._metric_tags, self._started, leading
+            ):
                 tf.summary.experimental.write_raw_pb(message)
         self._line_written = True
 
     def close(self) -> None:
         """Writes the line of the HParams table, once, and closes the file."""
         wanted = self.hyper_parameters and not self._line_written
-        if wanted and self._last_round:
+        if wanted and self._metric_tags:
             self.hparams()
         if self._open is not None:
             self._open.close()
@@ -258,18 +243,18 @@ class RoundSummaries:
         tf, writer = self._writer()
         with writer.as_default(step=step):
             for tag, value in scalars.items():
-                description = _DESCRIPTIONS[tag.split("/", 1)[0]]
+                description = descriptions.of(tag)
                 tf.summary.scalar(tag, value, description=description)
 
 
 def axis_step(density: float) -> int:
-    """Returns the place of a density on the axis of `against_density`.
+    """Returns the place of a density on the axis of `by_pruned_per_100k`.
 
     Args:
         density: in [0, 1].
 
     Returns:
-        The share pruned in thousandths of a percent, 0 to 100,000.
+        How many of 100,000 weights are pruned.
 
     Example:
         >>> axis_step(1.0), axis_step(0.2), axis_step(0.00354)

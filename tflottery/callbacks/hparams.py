@@ -14,6 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from tflottery.callbacks import descriptions
+
+# The table opens on five columns: those that tell searches apart.
+LEADING = ("dataset", "model", "prune_fraction", "rewind_to", "scope")
+
 
 def plain_values(
     hyper_parameters: Mapping[str, Any],
@@ -56,6 +61,7 @@ def messages(
     values: Mapping[str, bool | int | float | str],
     metric_tags: Iterable[str],
     started: float,
+    leading: Iterable[str] = LEADING,
 ) -> list[bytes]:
     """Returns the summaries that make a run one line of the table.
 
@@ -67,20 +73,27 @@ def messages(
         metric_tags: scalar tags, `<group>/<name>`; the table shows their last
             value under `<name>`.
         started: when the run began, in seconds since the epoch.
+        leading: names of values whose columns come first. The table sorts
+            these by name, and then the others, and shows only the first few
+            until asked for more.
 
     Returns:
         Serialised `Summary` messages, to be written in this order.
 
     Example:
-        >>> len(messages({"rate": 0.1}, ["final/accuracy"], started=0.0))
+        >>> len(messages({"rate": 0.1}, ["by_round/accuracy"], started=0.0))
         3
     """
     from tensorboard.plugins.hparams import api_pb2, summary, summary_v2
 
+    leading = set(leading)
     types = {bool: api_pb2.DATA_TYPE_BOOL, str: api_pb2.DATA_TYPE_STRING}
     columns = [
         api_pb2.HParamInfo(
-            name=name, type=types.get(type(value), api_pb2.DATA_TYPE_FLOAT64)
+            name=name,
+            type=types.get(type(value), api_pb2.DATA_TYPE_FLOAT64),
+            # TensorBoard puts these first, and knows no other order.
+            differs=name in leading,
         )
         for name, value in sorted(values.items())
     ]
@@ -88,6 +101,7 @@ def messages(
         api_pb2.MetricInfo(
             name=api_pb2.MetricName(tag=tag),
             display_name=tag.split("/", 1)[-1],
+            description=descriptions.of(tag),
         )
         for tag in metric_tags
     ]

@@ -8,7 +8,6 @@ never touched: between two steps only variables change.
 from __future__ import annotations
 
 import logging
-import math
 import weakref
 from typing import Any
 
@@ -16,10 +15,10 @@ import keras
 import numpy as np
 
 from tflottery.callbacks import counting
+from tflottery.callbacks.rounds import RoundPlan
 from tflottery.core import checks
 from tflottery.core.mask import Mask
-from tflottery.core.step import Step
-from tflottery.layers import evidence, prune
+from tflottery.layers import evidence, prune, saliency
 from tflottery.rewinding import policy as policies
 from tflottery.rewinding.snapshot import Snapshot
 from tflottery.rewinding.ticket import Ticket
@@ -41,10 +40,15 @@ class IterativePruning(keras.callbacks.Callback):
     the share `prune_fraction` of the surviving weights goes, the survivors
     and the whole training state return to step k, and T - k more steps
     follow. How the model is pruned was said to `tflottery.prune_iteratively`.
+    A model that is sparse already keeps its mask in round 0 and is pruned on
+    from there. A step is an update of the optimizer: with
+    `gradient_accumulation_steps=n`, n batches.
 
     The order of the data is your data set's: `fit` runs on through it, and
     does not go back to the batch of step k. `tflottery.find_ticket` rewinds
     the data order too, survives being killed, and writes everything down.
+    Callbacks that stop `fit` or put back weights of another epoch
+    (`EarlyStopping`) work against the search.
 
     Args:
         rounds: number of prunings after the dense round, at least 1.
@@ -146,46 +150,23 @@ class IterativePruning(keras.callbacks.Callback):
         return Ticket(
             mask=self._masks[round],
             snapshot=self.snapshot,
-            settings=evidence.settings_of(self.model),
+            settings=self._settings,
             info=dict(self.history[round]),
         )
 
     def on_train_begin(self, logs=None):
         """Plans the rounds, and refuses what cannot be done exactly."""
         self._clear()
-        settings = evidence.settings_of(self.model)
-        steps = self.params.get("steps")
-        if not steps:
-            raise ValueError(
-                "The length of an epoch must be known. Received: a data set "
-                "of unknown size. Pass `steps_per_epoch` to `fit`."
-            )
-        self._length = steps * self.epochs_per_round
-        rewind = Step.parse(settings.rewind_to)
-        self._rewind_step = rewind.to_steps(
-            steps_per_epoch=steps, total_steps=self._length
+        self._settings = settings = evidence.settings_of(self.model)
+        self._check_saliency_data(settings)
+        self._plan = RoundPlan.of(
+            self.model,
+            settings,
+            batches=self.params.get("steps"),
+            rounds=self.rounds,
+            epochs_per_round=self.epochs_per_round,
+            starts_over=self.policy.name == "continued_training",
         )
-        if self._rewind_step >= self._length:
-            raise ValueError(
-                "`rewind_to` must be before the end of a round. Received: "
-                f"rewind_to={settings.rewind_to!r}, which is step "
-                f"{self._rewind_step} of {self._length}. Rewind to an earlier "
-                "step or train longer."
-            )
-        per_execution = counting.steps_per_execution(self.model)
-        later = self._round_length(1)
-        self._total = self._length + self.rounds * later
-        counting.check_stops_exactly(
-            "rewind_to", self._rewind_step, steps, per_execution
-        )
-        for round in range(1, self.rounds):
-            counting.check_stops_exactly(
-                f"end of round {round}",
-                self._length + round * later,
-                steps,
-                per_execution,
-            )
-        self._epochs_needed = math.ceil(self._total / steps)
         self._checked_epochs = False
         self._counter = counting.StepCounter(self.model)
         self._base = self._counter.at_most
@@ -196,9 +177,10 @@ class IterativePruning(keras.callbacks.Callback):
                 "steps are counted from here.",
                 self._base,
             )
-        evidence.set_mask(self.model, evidence.current_mask(self.model))
+        self._first_mask = evidence.current_mask(self.model)
+        evidence.set_mask(self.model, self._first_mask)
         self._initial = Snapshot.take(self.model)
-        if self._rewind_step == 0:
+        if self._plan.rewind_step == 0:
             self.snapshot = self._initial
         _searches[self.model] = self
 
@@ -208,14 +190,7 @@ class IterativePruning(keras.callbacks.Callback):
         if self._checked_epochs:
             return
         self._checked_epochs = True
-        given = self.params["epochs"] - epoch
-        if given < self._epochs_needed:
-            raise ValueError(
-                "`epochs` must be enough for all rounds. Received: epochs="
-                f"{given}; {self.rounds} rounds after the dense one, rewound "
-                f"to step {self._rewind_step}, need {self._epochs_needed}. "
-                f"Pass epochs=search.epochs ({self.epochs}) to `fit`."
-            )
+        self._plan.check_epochs(self.params["epochs"], epoch, self.epochs)
 
     def on_train_batch_end(self, batch, logs=None):
         """Takes the snapshot, or ends the round, at their exact steps."""
@@ -223,12 +198,33 @@ class IterativePruning(keras.callbacks.Callback):
             return
         self._counter.batch_ended(batch)
         if self.snapshot is None and self._counter.reached(
-            self._base + self._rewind_step
+            self._base + self._plan.rewind_step
         ):
             self.snapshot = Snapshot.take(self.model)
-        end = self._round_start + self._round_length(self._round)
+        end = self._round_start + self._plan.round_length(self._round)
         if self._counter.reached(end):
             self._end_round(dict(logs or {}))
+
+    def on_train_end(self, logs=None):
+        """Says so if `fit` was ended, or weights were put back, by another."""
+        if not self._done:
+            _logger.warning(
+                "`fit` ended in round %d of %d, before the search did: %d "
+                "rounds are finished. If another callback (EarlyStopping?) "
+                "stopped it, leave that out; if loss scaling skipped updates, "
+                "pass more `epochs`: the search ends `fit` by itself.",
+                self._round,
+                self.rounds,
+                len(self._masks),
+            )
+        elif len(self._masks) > self.rounds and (
+            evidence.current_mask(self.model) != self._masks[-1]
+        ):
+            _logger.warning(
+                "The model has another mask than the last round left: another "
+                "callback (`restore_best_weights`?) has put weights of an "
+                "earlier round back. The tickets are not affected."
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         """Stops, in words, when the loss is not a number."""
@@ -238,6 +234,14 @@ class IterativePruning(keras.callbacks.Callback):
             self.model.stop_training = True
             _logger.error(self._not_finite(loss))
 
+    def _check_saliency_data(self, settings):
+        if self.saliency_data is None and saliency.needs_data(settings):
+            raise ValueError(
+                "`saliency_data` must be a batch (x, y): the criterion "
+                f"{settings.criterion!r} needs gradients. Received: "
+                "saliency_data=None. Pass it to `IterativePruning`."
+            )
+
     def _not_finite(self, loss):
         return (
             f"Training stopped in round {self._round}: the loss is {loss}. "
@@ -245,18 +249,13 @@ class IterativePruning(keras.callbacks.Callback):
             "kept. Lower the learning rate, clip gradients or check the data."
         )
 
-    def _round_length(self, round: int) -> int:
-        if round == 0 or self.policy.name == "continued_training":
-            return self._length
-        return self._length - self._rewind_step
-
     def _end_round(self, logs):
         mask = evidence.current_mask(self.model)
         row = {
             "round": self._round,
             "density": mask.density,
             "sparsity": evidence.sparsity(self.model),
-            "steps": self._round_length(self._round),
+            "steps": self._plan.round_length(self._round),
             **{name: float(value) for name, value in logs.items()},
         }
         if self.validation_data is not None:
@@ -284,7 +283,7 @@ class IterativePruning(keras.callbacks.Callback):
         self._round += 1
         prune.prune(
             self.model,
-            prune.densities_after(self.model, self._round),
+            prune.densities_after(self.model, self._round, self._first_mask),
             initial=self._initial.weights(),
             data=self.saliency_data,
         )

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 
 MAX_SIDE = 1024
-MIN_SIDE = 256
+MIN_SIDE = 512
+_ROW_HEIGHT = 64
 _SMALLEST_SQUARE = 8
+_TAP = 4
 _FRAME = np.array([40, 90, 160], np.uint8)
 
 
@@ -23,11 +25,11 @@ def of_mask(
 ) -> dict[str, np.ndarray]:
     """Draws a mask in the ways that fit its shape.
 
-    * `matrix`: the mask itself; a row per input (for convolutions per tap and
-      input), a column per unit.
-    * `inputs` (matrices): how many units read each input, white for the most,
-      laid out like the input: as an image if it is one, or a square number of
-      values (64, 784), else as one row.
+    * `inputs_by_units`: the mask itself; a row per input (for convolutions
+      per tap and input), a column per unit.
+    * `reads_per_input` (matrices): how many units read each input, white for
+      the most, laid out like the input: as an image if it is one, or a square
+      number of values (64, 784), else as one row.
     * `filters` (convolutions over images): a grid of the filters, framed in
       blue; three input channels are red, green and blue, any other number is
       averaged.
@@ -39,16 +41,17 @@ def of_mask(
 
     Returns:
         `{name: (height, width, 3) uint8 array}`; small ones are magnified to
-        about 256 pixels, large ones averaged down to at most 1024.
+        at least 512 pixels where 1024 allow it, large ones averaged down to
+        at most 1024.
 
     Example:
         >>> found = of_mask(np.ones((784, 300), bool))
         >>> {name: picture.shape for name, picture in found.items()}
-        {'matrix': (784, 300, 3), 'inputs': (252, 252, 3)}
+        {'inputs_by_units': (784, 300, 3), 'reads_per_input': (532, 532, 3)}
     """
-    found = {"matrix": _picture(mask.reshape(-1, mask.shape[-1]))}
+    found = {"inputs_by_units": _picture(mask.reshape(-1, mask.shape[-1]))}
     if mask.ndim == 2:
-        found["inputs"] = _picture(reads_per_input(mask, input_shape))
+        found["reads_per_input"] = _picture(reads_per_input(mask, input_shape))
     if mask.ndim == 4:
         found["filters"] = _picture(filter_grid(mask))
     return found
@@ -93,9 +96,10 @@ def filter_grid(mask: np.ndarray) -> np.ndarray:
         mask: (height, width, inputs, filters) bool.
 
     Returns:
-        (rows, columns, 3) uint8 array with a frame of one pixel around each
-        filter; filters run along the rows.
+        (rows, columns, 3) uint8 array with 4 by 4 pixels for each tap, and a
+        frame of one pixel around each filter; filters run along the rows.
     """
+    mask = mask.repeat(_TAP, axis=0).repeat(_TAP, axis=1)
     height, width, inputs, num_filters = mask.shape
     columns = math.ceil(math.sqrt(num_filters))
     rows = math.ceil(num_filters / columns)
@@ -119,8 +123,9 @@ def _picture(values: np.ndarray) -> np.ndarray:
         values = np.repeat(values[..., None], 3, axis=-1)
     height, width = values.shape[:2]
     shrunk = _averaged(_averaged(values, 0), 1)
-    factor = max(1, MIN_SIDE // max(shrunk.shape[:2]))
-    tall = max(factor, 32) if height == 1 and width > 1 else factor
+    side = max(shrunk.shape[:2])
+    factor = max(1, min(math.ceil(MIN_SIDE / side), MAX_SIDE // side))
+    tall = max(factor, _ROW_HEIGHT) if height == 1 and width > 1 else factor
     return np.repeat(
         np.repeat(np.rint(shrunk).astype(np.uint8), tall, axis=0),
         factor,

@@ -48,7 +48,9 @@ class SnapshotAt(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Finds the step, checks it, and takes it at once if it is 0."""
         self.snapshot = None
-        steps_per_epoch = self.params.get("steps")
+        steps_per_epoch = counting.steps_per_epoch(
+            self.model, self.params.get("steps")
+        )
         total = None
         if steps_per_epoch:
             total = steps_per_epoch * self.params["epochs"]
@@ -65,7 +67,7 @@ class SnapshotAt(keras.callbacks.Callback):
             "step",
             target,
             steps_per_epoch,
-            counting.steps_per_execution(self.model),
+            counting.updates_between_stops(self.model),
         )
         self._counter = counting.StepCounter(self.model)
         self._target = self._counter.at_most + target

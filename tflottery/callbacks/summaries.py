@@ -166,7 +166,11 @@ class Measurement:
         return sum(tensor.survivors for tensor in self.tensors.values())
 
     def scalars(self, previous: Mask | None = None) -> dict[str, float]:
-        """Returns the numbers by tag, `<what>/<path>` and `<what>/whole`.
+        """Returns the numbers by tag, `<what>/<weight>` and `<what>/whole`.
+
+        A weight goes by its path with dots for slashes, `fc1.kernel`: where
+        room is short, TensorBoard cuts a tag before its last slash, and would
+        call every weight `kernel`.
 
         Args:
             previous: an earlier mask of the same model. If it differs from
@@ -205,7 +209,7 @@ class Measurement:
                 },
             }
         return {
-            f"{what}/{path}": value
+            f"{what}/{path.replace('/', '.')}": value
             for what, values in found.items()
             for path, value in values.items()
         }

@@ -26,13 +26,13 @@ class PruningSummaries(keras.callbacks.Callback):
     Every `fit` is a run of its own: `log_dir/fit_0`, `log_dir/fit_1`, ...
 
     * Over the steps of the `fit`, all rounds one after another, for each
-      weight by its path and for the `whole`: `sparsity`,
+      weight, as in `sparsity/dense.kernel`, and for the `whole`: `sparsity`,
       `surviving_weights`, `weakest_survivor`, `dead_units`, `unread_inputs`,
       and `mask_overlap` with the mask before. All but the last are measured
       on the weights as stored.
-    * Over the rounds: `rounds/density` and each metric, `rounds/<metric>`;
-      `first_layer_mask` as images.
-    * Over the share pruned: `against_density/<metric>`.
+    * Over the rounds: `by_round/density` and each metric,
+      `by_round/<metric>`; `first_layer_mask` as images.
+    * Over the share pruned: `by_pruned_per_100k/<metric>`.
     * The settings in the HParams table, with the last round's metrics.
 
     A round's numbers are those of the trained network, just before the next
@@ -135,7 +135,10 @@ class PruningSummaries(keras.callbacks.Callback):
         self._measure()
         if self._search is None:
             self._write_round(0, self._logs)
-        self._rounds.hparams({**self._settings(), **self.hyper_parameters})
+        self._rounds.hparams(
+            {**self._settings(), **self.hyper_parameters},
+            leading=(*hparams.LEADING, *self.hyper_parameters),
+        )
         self._rounds.close()
         if self._search is not None:
             self._search.listeners.remove(self._round_ended)

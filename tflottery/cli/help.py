@@ -40,6 +40,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "output_prune_fraction",
         "scope",
         "criterion",
+        "structure",
+        "structure_options",
         "rewind_to",
         "policy",
         "rewind_optimizer",

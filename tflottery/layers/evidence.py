@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tflottery.core.mask import Mask
-from tflottery.layers import paths, prunable, slots
+from tflottery.layers import family, paths, prunable, slots
 from tflottery.layers.settings import PruningSettings
 
 
@@ -26,6 +26,11 @@ def wrappers(model: Any) -> list[Any]:
         if id(layer) in seen:
             return
         seen.add(id(layer))
+        if family.family_of(layer) is None:
+            raise TypeError(
+                "`model` must be a Keras model, a layer or a list of layers. "
+                f"Received: {layer!r} (of type {type(layer).__name__})."
+            )
         if paths.is_mask_wrapper(layer):
             found.append(layer)
         for child in paths.children(layer):
@@ -78,7 +83,9 @@ def set_mask(model: Any, mask: Mapping[str, np.ndarray]) -> None:
 
     Args:
         model: wrapped model, layer or list.
-        mask: `{path: array}`, for every masked weight.
+        mask: `{path: array}`, for every masked weight; by the keys of
+            `masks`, or by the paths that tickets use, which do not change
+            with Keras' counters.
 
     Raises:
         ValueError: a tensor is missing, in excess or of another shape.
@@ -91,10 +98,12 @@ def set_mask(model: Any, mask: Mapping[str, np.ndarray]) -> None:
         >>> tflottery.sparsity(model)
         0.5
     """
-    mask = mask if isinstance(mask, Mask) else Mask(mask)
     places = list(masked_weights(model))
     if not places:
         raise ValueError(not_wrapped(model))
+    if set(mask) != {path for path, _, _ in places}:
+        mask = by_structure(model, mask)
+    mask = mask if isinstance(mask, Mask) else Mask(mask)
     mask.check_fits(
         {
             path: tuple(wrapper.masked_weights[relative][0].shape)
@@ -166,17 +175,40 @@ def masks(model: Any) -> dict[str, np.ndarray]:
         >>> [int(mask.sum()) for mask in tflottery.masks(model).values()]
         [4]
     """
-    result: dict[str, np.ndarray] = {}
-    for _, wrapper, relative in masked_weights(model):
-        variable, mask = wrapper.masked_weights[relative]
-        name = path = prunable.variable_path(variable)
+    found = {}
+    places = {path: place for path, *place in masked_weights(model)}
+    for name, path in _keras_paths(model).items():
+        wrapper, relative = places[path]
+        found[name] = wrapper.masked_weights[relative][1].numpy()
+    if not found:
+        raise ValueError(not_wrapped(model))
+    return found
+
+
+def by_structure(model: Any, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns values that go by the keys of `masks` by structural paths.
+
+    Args:
+        model: wrapped model.
+        values: by either; what goes by structural paths is returned as it is.
+    """
+    names = _keras_paths(model)
+    if set(values) == set(names.values()) or set(values) != set(names):
+        return values
+    return {path: values[name] for name, path in names.items()}
+
+
+def _keras_paths(model: Any) -> dict[str, str]:
+    """Returns `{Keras' path: structural path}` of the masked weights."""
+    result: dict[str, str] = {}
+    for path, wrapper, relative in masked_weights(model):
+        variable, _ = wrapper.masked_weights[relative]
+        name = keras_path = prunable.variable_path(variable)
         count = 0
         while name in result:
             count += 1
-            name = f"{path}_{count}"
-        result[name] = mask.numpy()
-    if not result:
-        raise ValueError(not_wrapped(model))
+            name = f"{keras_path}_{count}"
+        result[name] = path
     return result
 
 
@@ -212,11 +244,33 @@ def sparsity(model: Any) -> float:
 
 
 def not_wrapped(model: Any) -> str:
-    """Says that a model is not wrapped, and what to do."""
+    """Says that a model is not wrapped, or not built, and what to do."""
+    if wrappers(model):
+        return _not_built(model)
     name = getattr(model, "name", type(model).__name__)
     return (
         f"`model` must be wrapped. Received: `{name}`, in which no layer is "
         "masked. Wrap it with `tflottery.prune_iteratively(model, ...)` first."
+    )
+
+
+def check_built(model: Any) -> None:
+    """Refuses a model, layer or list that is not built.
+
+    Raises:
+        ValueError: its weights are not there yet.
+    """
+    for item in model if isinstance(model, (list, tuple)) else [model]:
+        if not getattr(item, "built", True):
+            raise ValueError(_not_built(item))
+
+
+def _not_built(model):
+    name = getattr(model, "name", type(model).__name__)
+    return (
+        "`model` must be built: its weights are not there yet. Received: "
+        f"`{name}`, which is not. Call it on a batch, or give it an `Input` or "
+        "`model.build(...)`, first."
     )
 
 

@@ -11,55 +11,14 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from tflottery.layers import prunable
+from tflottery.layers.keeping import (
+    MaskedConstraint,
+    MaskedRegularizer,
+    keep,
+)
 from tflottery.layers.settings import PruningSettings
-
-
-class _MaskedRegularizer(keras.regularizers.Regularizer):
-    """A weight penalty that sees the masked weight, not the stored one."""
-
-    def __init__(self, regularizer, mask):
-        self.regularizer = regularizer
-        self._mask = mask
-
-    def __call__(self, weight):
-        return self.regularizer(keep(weight, self._mask))
-
-
-class _MaskedConstraint(keras.constraints.Constraint):
-    """A projection that ends every optimizer update: pruned entries are zero.
-
-    Elementwise optimizers leave pruned entries at zero by themselves; those
-    that mix entries (Muon), a user's own, or a weight that is also read past
-    the wrapper (tied embeddings) do not.
-    """
-
-    def __init__(self, constraint, mask):
-        self.constraint = constraint
-        self._mask = mask
-
-    def __call__(self, weight):
-        if self.constraint is not None:
-            weight = self.constraint(weight)
-        return keep(weight, self._mask)
-
-
-def keep(weight, mask):
-    """Returns `weight` where the boolean `mask` holds, exactly zero elsewhere.
-
-    Args:
-        weight: variable or tensor.
-        mask: boolean variable or tensor of the same shape.
-
-    Returns:
-        Tensor of the weight's shape and dtype. The gradient with respect to
-        an entry outside the mask is exactly zero.
-    """
-    weight = ops.convert_to_tensor(weight)
-    zero = ops.zeros((), dtype=weight.dtype)
-    return ops.where(ops.convert_to_tensor(mask), weight, zero)
 
 
 @keras.saving.register_keras_serializable(package="tflottery")
@@ -163,7 +122,8 @@ class Masked(keras.layers.Wrapper):
             self.weight_paths = [
                 weight.path
                 for weight in prunable.prunable_weights(self.layer)
-                if self.settings is None or self.settings.covers(weight)
+                if self.settings is None
+                or self.settings.covers(weight, self.layer)
             ]
         previously_locked = self._tracker.locked
         self._tracker.unlock()
@@ -175,10 +135,9 @@ class Masked(keras.layers.Wrapper):
                     f"{self.weight_paths}. Its variables are {list(found)}."
                 )
             variable = found[path]
-            mask = getattr(variable.constraint, "_mask", None)
-            if mask is None or not isinstance(
-                variable.constraint, _MaskedConstraint
-            ):
+            if isinstance(variable.constraint, MaskedConstraint):
+                mask = variable.constraint.mask
+            else:
                 mask = self.add_weight(
                     shape=variable.shape,
                     dtype="bool",
@@ -187,11 +146,11 @@ class Masked(keras.layers.Wrapper):
                     autocast=False,
                     name=path.replace("/", "_") + "_mask",
                 )
-                variable.constraint = _MaskedConstraint(
+                variable.constraint = MaskedConstraint(
                     variable.constraint, mask
                 )
                 if variable.regularizer is not None:
-                    variable.regularizer = _MaskedRegularizer(
+                    variable.regularizer = MaskedRegularizer(
                         variable.regularizer, mask
                     )
             self._masked[path] = (variable, mask)
@@ -220,9 +179,9 @@ class Masked(keras.layers.Wrapper):
         """Undoes what wrapping did to the weights and returns the layer."""
         for path, (variable, mask) in self._masked.items():
             self.set_mask(path, mask.numpy())
-            if isinstance(variable.constraint, _MaskedConstraint):
+            if isinstance(variable.constraint, MaskedConstraint):
                 variable.constraint = variable.constraint.constraint
-            if isinstance(variable.regularizer, _MaskedRegularizer):
+            if isinstance(variable.regularizer, MaskedRegularizer):
                 variable.regularizer = variable.regularizer.regularizer
         return self.layer
 
@@ -234,15 +193,13 @@ class Masked(keras.layers.Wrapper):
             (id(v), keep(v.value, m)) for v, m in self._masked.values()
         )
         # Every value is handed over: a scope hides the one around it.
-        with keras.StatelessScope(
+        with _Recording(
             state_mapping=[(v, given[id(v)]) for v in variables],
             collect_losses=True,
         ) as scope:
             outputs = self.layer(*args, **kwargs)
-        for variable in variables:
-            value = scope.get_current_value(variable)
-            if value is not given[id(variable)]:
-                variable.assign(value)
+        for variable in scope.assigned.values():
+            variable.assign(scope.get_current_value(variable))
         if scope.losses:
             self.add_loss(list(scope.losses))
         return outputs
@@ -268,6 +225,22 @@ class Masked(keras.layers.Wrapper):
             "settings": None if settings is None else settings.get_config(),
         }
 
+    def save_own_variables(self, store):
+        """Saves the masks; refuses what a file could not hold.
+
+        Raises:
+            ValueError: LoRA is on for a masked weight. Keras saves the sum of
+                kernel and adapter, which is dense, and the mask would cut it.
+        """
+        owners = prunable.owners_of(self.layer, self._masked)
+        if any(getattr(owner, "lora_enabled", False) for owner in owners):
+            raise ValueError(
+                f"Layer `{self.name}` cannot be saved with both a mask and "
+                "LoRA: what Keras saves is their sum, which is dense. Save "
+                "`tflottery.strip_pruning(model)` instead."
+            )
+        super().save_own_variables(store)
+
     def get_build_config(self):
         """Returns how the wrapped layer was built."""
         return self.layer.get_build_config()
@@ -278,6 +251,22 @@ class Masked(keras.layers.Wrapper):
             self.layer.build_from_config(config)
         if self.layer.built and not self.built:
             self._create_masks()
+
+
+class _Recording(keras.StatelessScope):
+    """A scope that knows which variables were assigned within it.
+
+    Not all belong to the layer's `variables`: the states of a stateful RNN
+    are tracked by nobody.
+    """
+
+    def __init__(self, **keywords):
+        super().__init__(**keywords)
+        self.assigned = {}
+
+    def add_update(self, update):
+        super().add_update(update)
+        self.assigned[id(update[0])] = update[0]
 
 
 def _symbolic(structure):

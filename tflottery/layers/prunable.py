@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from tflottery.layers import paths
@@ -53,6 +54,12 @@ def variable_path(variable: Any) -> str:
 def variables_of(layer: Any) -> dict[str, Any]:
     """Returns `{relative path: variable}` of a layer."""
     return paths.variables(layer)
+
+
+def owners_of(layer: Any, wanted: Iterable[str]) -> list[Any]:
+    """Returns the layers that hold the variables of these relative paths."""
+    wanted = set(wanted)
+    return [owner for path, _, owner in paths.walk(layer) if path in wanted]
 
 
 def prunable_weights(layer: Any) -> list[PrunableWeight]:

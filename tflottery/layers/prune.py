@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tflottery.core import checks
+from tflottery.core.mask import Mask
 from tflottery.layers import (
     evidence,
-    family,
     saliency,
     subclassed,
     surgery,
+    wrapping,
 )
 from tflottery.layers.settings import PruningSettings, split_skip
 from tflottery.pruning import criteria, structures
 from tflottery.pruning.pruner import Pruner
 from tflottery.pruning.schedules import Geometric
-
-_logger = logging.getLogger("tflottery")
 
 
 def prune_iteratively(
@@ -93,7 +90,7 @@ def prune_iteratively(
         rewind_to=rewind_to,
         skip=patterns,
     )
-    return _wrap(model, settings, predicate, strict)
+    return wrapping.wrap(model, settings, predicate, strict)
 
 
 def prune_once(
@@ -111,7 +108,9 @@ def prune_once(
 
     Args:
         model: a model, layer or list of layers; wrapped already or not.
-        sparsity: share of the prunable weights to set to zero, in [0, 1).
+        sparsity: share of the prunable weights to set to zero, in [0, 1); of
+            the units (blocks, channels) where a `structure` is given. A model
+            that is sparser already stays as it is.
         scope: `"global"`, `"layerwise"` or `"erk"`.
         criterion: as in `prune_iteratively`. `"snip"` and `"grasp"` need
             `data`; `"synflow"` needs none and is applied in 100 small steps.
@@ -139,7 +138,15 @@ def prune_once(
         sparsity,
         what="It is the share of weights set to zero; use 0.8 for 80 percent.",
     )
-    if not evidence.wrappers(model):
+    if evidence.wrappers(model):
+        if callable(skip) or len(skip):
+            raise ValueError(
+                "`skip` is for a model that is not wrapped yet. Received: "
+                f"skip={skip!r} and a model whose layers are chosen already. "
+                "Leave it out, or wrap anew with `strip_pruning` first."
+            )
+    else:
+        evidence.check_built(model)
         patterns, predicate = split_skip(skip)
         settings = PruningSettings.create(
             scope=scope,
@@ -147,7 +154,7 @@ def prune_once(
             structure=structure,
             skip=patterns,
         )
-        model = _wrap(model, settings, predicate, strict)
+        model = wrapping.wrap(model, settings, predicate, strict)
         if not evidence.wrappers(model):
             return model
     criterion = criteria.get(criterion)
@@ -171,7 +178,8 @@ def strip_pruning(model: Any) -> Any:
 
     Returns:
         The same kind of thing without wrappers. It shares its weights with
-        the wrapped one. A subclassed model is changed in place.
+        the wrapped one. A subclassed model is changed in place. Nothing holds
+        the zeros any more: to train on, train the wrapped model.
 
     Raises:
         ValueError: nothing in it is wrapped.
@@ -193,7 +201,7 @@ def strip_pruning(model: Any) -> Any:
 
 def wrap_with_settings(model: Any, settings: PruningSettings) -> Any:
     """Wraps a model by settings that were stored, as a ticket's are."""
-    return _wrap(model, settings, None, False)
+    return wrapping.wrap(model, settings, check_names=False)
 
 
 def prune(
@@ -210,9 +218,10 @@ def prune(
 
     Args:
         model: wrapped by `prune_iteratively`.
-        densities: share of each weight's *full* size to keep, in (0, 1]; a
-            float, or `{path: float}`. After r rounds at fraction p it is
-            (1 - p)**r. What is pruned already stays pruned.
+        densities: share of each weight's *full* size to keep, in [0, 1]; a
+            float, or `{path: float}` by the keys of `masks` for every weight.
+            After r rounds at fraction p it is (1 - p)**r. What is pruned
+            already stays pruned, and one entry of each weight stays.
         initial: `{path: array}` of the initial weights, for criteria that
             compare with them (`Snapshot.weights()`).
         data: one batch `(x, y)` for criteria that need gradients.
@@ -238,57 +247,35 @@ def prune(
         scope=settings.scope,
     )
     found = saliency.gather(model, criterion, initial=initial, data=data)
+    if isinstance(densities, Mapping):
+        densities = evidence.by_structure(model, densities)
     mask = pruner.prune(evidence.current_mask(model), found, densities)
     evidence.set_mask(model, mask)
     return mask
 
 
-def densities_after(model: Any, rounds: int) -> dict[str, float]:
+def densities_after(
+    model: Any, rounds: int, start: Mask | None = None
+) -> dict[str, float]:
     """Returns the target density of each weight after so many rounds.
 
     Args:
         model: wrapped model.
         rounds: number of prunings, 0 for dense.
+        start: mask before the first of them; default: dense.
 
     Returns:
-        `{path: (1 - prune_fraction) ** rounds}`.
+        `{path: start density * (1 - prune_fraction) ** rounds}`; 1.0, which
+        leaves a weight as it is, where the fraction is 0.
     """
-    return {
+    found = {
         path: Geometric(fraction).density(rounds)
         for path, fraction in evidence.fractions(model).items()
     }
-
-
-def _wrap(model, settings, predicate, strict):
-    family.check_supported(model)
-    report = surgery.Report()
-    wrapped = surgery.wrap(model, settings, predicate, report)
-    if subclassed.is_subclassed(wrapped):
-        subclassed.remember_wrapping(wrapped, settings)
-    name = getattr(model, "name", type(model).__name__)
-    for layer, reason in report.skipped.items():
-        _logger.info("`%s`: `%s` is not pruned: it %s.", name, layer, reason)
-    unasked = {
-        layer: reason
-        for layer, reason in report.skipped.items()
-        if "kernel nor" in reason or "model itself" in reason
+    if start is None:
+        return found
+    before = start.densities()
+    return {
+        path: density if density == 1.0 else density * before[path]
+        for path, density in found.items()
     }
-    if not evidence.wrappers(wrapped):
-        message = (
-            f"`model` has nothing to prune. Received: `{name}`, in which "
-            + (
-                "; ".join(f"`{k}` {v}" for k, v in report.skipped.items())
-                or "no layer has weights"
-            )
-            + ". A layer's `get_prunable_weights` can choose its weights."
-        )
-        if strict:
-            raise ValueError(message)
-        warnings.warn(message, stacklevel=3)
-    elif strict and unasked:
-        raise ValueError(
-            "`strict` is on and layers with weights were skipped. Received: "
-            + "; ".join(f"`{k}` {v}" for k, v in unasked.items())
-            + ". Name them in `skip`, or give them `get_prunable_weights`."
-        )
-    return wrapped

@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from tflottery.layers import evidence, paths
+from tflottery.layers.settings import PruningSettings
+from tflottery.pruning import criteria
 from tflottery.pruning.criteria import Criterion, Evidence
 
 
@@ -43,15 +45,28 @@ def gather(
             are zero everywhere.
     """
     found: dict[str, Any] = {"weights": evidence.current_weights(model)}
+    if initial is None and "initial" in criterion.requires:
+        raise ValueError(
+            f"The criterion {criterion.name!r} compares with the initial "
+            "weights. Received: initial=None. Take a `tflottery.Snapshot` "
+            "before training and call `tflottery.prune(model, densities, "
+            "initial=snapshot.weights())`, or train with `IterativePruning`."
+        )
     if initial is not None:
         found["initial"] = {path: initial[path] for path in found["weights"]}
     if "flow_gradients" in criterion.requires:
-        found["flow_gradients"] = _flow_gradients(model)
+        found["flow_gradients"] = _flow_gradients(model, data)
     if "hessian_gradients" in criterion.requires:
         found["hessian_gradients"] = _gradients(model, data, loss, True)
     if "gradients" in criterion.requires:
         found["gradients"] = _gradients(model, data, loss, False)
     return Evidence(**found)
+
+
+def needs_data(settings: PruningSettings) -> bool:
+    """Tells whether a batch of data is needed to prune by these settings."""
+    requires = criteria.get(settings.criterion).requires
+    return not {"gradients", "hessian_gradients"}.isdisjoint(requires)
 
 
 def _targets(model):
@@ -68,22 +83,26 @@ def _gradients(model, data, loss, hessian):
             "`data` must be a batch (x, y): the criterion needs gradients. "
             "Received: data=None. Pass some hundred examples with labels."
         )
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise ValueError(
+            "`data` must be one batch (x, y). Received: data of type "
+            f"{type(data).__name__}. Of a data set pass the first batch, "
+            "`next(iter(dataset))`."
+        )
     if loss is None and not getattr(model, "compiled", False):
         raise ValueError(
             "`loss` must be given for a model that is not compiled: the "
             "criterion needs gradients. Received: loss=None."
         )
-    x, y = data
+    x, y = (keras.tree.map_structure(tf.convert_to_tensor, d) for d in data)
     targets = _targets(model)
     values = [variable.value for variable in targets.values()]
 
     def value_of_loss():
-        output = model(tf.convert_to_tensor(x), training=False)
+        output = model(x, training=False)
         if loss is not None:
             return tf.reduce_mean(keras.losses.get(loss)(y, output))
-        return model.compute_loss(
-            x=x, y=tf.convert_to_tensor(y), y_pred=output, training=False
-        )
+        return model.compute_loss(x=x, y=y, y_pred=output, training=False)
 
     with tf.GradientTape() as outer:
         with tf.GradientTape() as inner:
@@ -101,17 +120,9 @@ def _gradients(model, data, loss, hessian):
     return _checked(arrays, "the loss does not depend on the weights")
 
 
-def _flow_gradients(model):
+def _flow_gradients(model, data):
     """Returns dR/d|w| of R = sum of the outputs of |network| at ones."""
-    shape = getattr(model, "input_shape", None)
-    if shape is None:
-        raise ValueError(
-            "SynFlow needs the shape of the model's input. Received: "
-            f"`{model.name}`, which has none. Call the model on data first."
-        )
-    ones = keras.tree.map_shape_structure(
-        lambda s: tf.ones([1, *(size or 1 for size in s[1:])]), shape
-    )
+    ones = _ones(model, data)
     absolute = {
         id(variable): (variable, tf.abs(variable.value))
         for variable in paths.variables(model).values()
@@ -125,17 +136,58 @@ def _flow_gradients(model):
         with keras.StatelessScope(state_mapping=list(absolute.values())):
             output = model(ones, training=False)
         total = tf.add_n(
-            [tf.reduce_sum(value) for value in keras.tree.flatten(output)]
+            [
+                tf.reduce_sum(tf.cast(value, "float32"))
+                for value in keras.tree.flatten(output)
+            ]
         )
     result = tape.gradient(total, watched)
-    arrays = {
-        path: _dense(g, v).numpy()
-        for path, g, v in zip(targets, result, watched, strict=True)
-    }
-    return _checked(
-        arrays,
-        "the sum of the outputs does not depend on the weights; a softmax at "
-        "the end does that: use a model that returns logits",
+    result = [_dense(g, v) for g, v in zip(result, watched, strict=True)]
+    flow = [
+        abs(float(tf.reduce_sum(tf.cast(g * v, "float64"))))
+        for g, v in zip(result, watched, strict=True)
+    ]
+    total = abs(float(total))
+    if not np.isfinite(flow).all():
+        raise ValueError(
+            "The flow through the network of absolute weights is too large for "
+            f"{model.compute_dtype}. Received: gradients that are not finite, "
+            f"of a sum of outputs of {total:g}. Use smaller initial weights, "
+            "fewer layers, or a model in float32."
+        )
+    # Each tensor that all the flow passes through has sum(w dR/dw) = R, so
+    # this does not depend on how large or small the flow is.
+    if np.isfinite(total) and max(flow) <= 1e-6 * total:
+        raise ValueError(
+            "The sum of the outputs does not depend on the weights. Received: "
+            f"`{model.name}` with a sum of {total:g}. A softmax or another "
+            "saturated activation at the end does that: use a model that "
+            "returns logits."
+        )
+    return {path: g.numpy() for path, g in zip(targets, result, strict=True)}
+
+
+def _ones(model, data):
+    """Returns an input of ones, a batch of one."""
+    inputs = getattr(model, "_inputs_struct", None)
+    if inputs is not None:  # functional: inputs may be a dict
+        return keras.tree.map_structure(
+            lambda x: tf.ones([1, *(size or 1 for size in x.shape[1:])]),
+            inputs,
+        )
+    shape = getattr(model, "input_shape", None)
+    if shape is not None:
+        return keras.tree.map_shape_structure(
+            lambda s: tf.ones([1, *(size or 1 for size in s[1:])]), shape
+        )
+    if isinstance(data, (tuple, list)) and data:
+        return keras.tree.map_structure(
+            lambda x: tf.ones_like(tf.convert_to_tensor(x)[:1]), data[0]
+        )
+    raise ValueError(
+        "SynFlow needs the shape of the model's input. Received: "
+        f"`{model.name}`, which does not tell. Pass `data`, a batch (x, y) "
+        "whose values are not used."
     )
 
 

@@ -108,9 +108,10 @@ class PruningSettings:
                 return fraction
         return self.prune_fraction.get(DEFAULT_FRACTION, 0.0)
 
-    def covers(self, weight: Any) -> bool:
-        """Tells whether a `PrunableWeight` is to be masked at all."""
-        return not matches(self.skip, weight.names)
+    def covers(self, weight: Any, layer: Any) -> bool:
+        """Tells whether a `PrunableWeight` of a layer is to be masked."""
+        path = f"{layer.name}/{weight.path}"
+        return not matches(self.skip, (path, *weight.names))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the settings as plain JSON values."""
@@ -151,7 +152,7 @@ def split_skip(
     Raises:
         TypeError: `skip` is neither.
     """
-    if callable(skip):
+    if callable(skip) and not isinstance(skip, type):
         return (), skip
     if isinstance(skip, str):
         return (skip,), None
@@ -160,7 +161,8 @@ def split_skip(
     raise TypeError(
         "`skip` must be a layer name, a regex, a list of them or a function of "
         f"a layer. Received: skip={skip!r}. Use skip=('head',) to leave the "
-        "layer `head` dense."
+        "layer `head` dense, or `lambda layer: isinstance(layer, Embedding)` "
+        "for a class."
     )
 
 

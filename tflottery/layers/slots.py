@@ -27,6 +27,19 @@ def inner_optimizers(optimizer: Any) -> list[Any]:
     return found
 
 
+def batches_per_update(optimizer: Any) -> int:
+    """Returns how many batches an optimizer accumulates before it updates.
+
+    Example:
+        >>> import keras
+        >>> batches_per_update(keras.optimizers.SGD())
+        1
+    """
+    while getattr(optimizer, "inner_optimizer", None) is not None:
+        optimizer = optimizer.inner_optimizer
+    return int(getattr(optimizer, "gradient_accumulation_steps", None) or 1)
+
+
 def build(optimizer: Any, trainable_variables: list[Any]) -> None:
     """Creates the slots of an optimizer that has not run yet."""
     if not optimizer.built:

@@ -112,8 +112,13 @@ def iterations(model: Any) -> int:
 
 def set_iterations(model: Any, count: int) -> None:
     """Sets the step counters of a model's optimizer, wrapped ones too."""
-    for level in slots.inner_optimizers(model.optimizer):
-        level.iterations.assign(count)
+    optimizer = model.optimizer
+    batches = count * slots.batches_per_update(optimizer)
+    for level in slots.inner_optimizers(optimizer):
+        if getattr(level, "inner_optimizer", None) is None:
+            # What Keras stores is a count of batches; with gradient
+            # accumulation `iterations` is computed from it.
+            level._iterations.assign(batches)
 
 
 def _of_optimizer(optimizer: Any) -> list[Any]:

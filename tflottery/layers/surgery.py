@@ -80,7 +80,7 @@ def wrap(
         chosen = [
             weight.path
             for weight in weights
-            if settings.covers(weight)
+            if settings.covers(weight, layer)
             and not (predicate is not None and predicate(weight.owner))
         ]
         if not chosen:

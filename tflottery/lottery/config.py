@@ -67,6 +67,12 @@ class SearchConfig:
     )
     scope: str = _field("layerwise", "global, layerwise or erk.")
     criterion: str = _field("magnitude", "Which weights go first.")
+    structure: str = _field(
+        "unstructured", "unstructured, block, n_of_m or channel."
+    )
+    structure_options: dict[str, Any] = _field(
+        {}, "Arguments of the structure, as JSON."
+    )
     rewind_to: str = _field("0it", "Rewind point: 0it, 500it, 2ep or 2%.")
     policy: str = _field("weight_rewinding", "What goes back between rounds.")
     rewind_optimizer: str = _field(
@@ -135,11 +141,21 @@ class SearchConfig:
             prune_fraction=fraction,
             scope=self.scope,
             criterion=self._criterion(),
+            structure=self._structure(),
             rewind_to=self.rewind_to,
         )
 
     def _criterion(self) -> Any:
+        if self.criterion == "random":
+            return {"name": "random", "config": {"seed": self.seed}}
         return self.criterion
+
+    def _structure(self) -> Any:
+        if self.structure == "unstructured" and not self.structure_options:
+            return None
+        if not self.structure_options:
+            return self.structure
+        return {"name": self.structure, "config": self.structure_options}
 
     @property
     def rewind_step(self) -> int | None:

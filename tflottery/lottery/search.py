@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tflottery import data as datasets
-from tflottery.core import files
+from tflottery.core import checks, files
 from tflottery.core.seeds import child_seed
 from tflottery.lottery import context as context_module
 from tflottery.lottery import journal, logs, network, recipes, verdict
@@ -130,6 +130,7 @@ def find_ticket(
             validation=config.validation_size,
             seed=child_seed(config.seed, "split"),
         )
+    checks.check_instance("data", data, datasets.Dataset)
     context_module.rewind_step(config, data)  # refuses before any work
     run_dir = f"runs/{config.digest()}" if run_dir is None else run_dir
     build = (

@@ -29,13 +29,17 @@ _CURVES = (
     ("validation_loss", 1.0, "Validation loss"),
     ("validation_accuracy", 100.0, "Validation accuracy (%)"),
 )
+# Up to here, an axis that goes 1, 2, 5, 10 would have too few ticks.
+_DECADE = 10.0
 
 
 def _density_axis(axes: Any, densities: Sequence[float]) -> None:
     axes.set_xscale("log")
     low, high = min(densities), max(densities)
     axes.set_xlim(high * 1.15, low / 1.15)  # Pruning goes on to the right.
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+    narrow = high / low <= _DECADE
+    subs = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if narrow else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=subs))
     axes.xaxis.set_major_formatter(
         ticker.FuncFormatter(lambda value, _: f"{value:.12g}")
     )
@@ -268,6 +272,11 @@ def _draw_curve(axes, steps, values, shade, text, *, dashed) -> None:
 def _loss_axis(axes: Any) -> None:
     axes.set_yscale("log")
     plain = ticker.FuncFormatter(lambda value, _: f"{value:.12g}")
-    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(
+        ticker.MaxNLocator(6)
+        if high / low <= _DECADE
+        else ticker.LogLocator(subs=(1.0, 2.0, 5.0))
+    )
     axes.yaxis.set_major_formatter(plain)
     axes.yaxis.set_minor_locator(ticker.NullLocator())

@@ -15,9 +15,10 @@ from tflottery.reports import summary, tables
 
 _STYLE = """
 body { color: #222; font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto;
-       max-width: 62rem; padding: 0 1rem; }
+       max-width: 70rem; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
-figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
+figure { margin: 1rem 0; max-width: 62rem; } img { width: 100%; height: auto; }
+footer { margin-top: 1.5rem; } details { margin-bottom: 1rem; }
 figcaption, footer, caption { color: #555; font-size: 0.9rem; }
 caption { text-align: left; padding-bottom: 0.4rem; }
 .wide { overflow-x: auto; }
@@ -25,7 +26,7 @@ table { border-collapse: collapse; font-size: 0.9rem;
         font-variant-numeric: tabular-nums; margin-bottom: 1.2rem; }
 th { border-bottom: 2px solid #222; vertical-align: bottom; }
 td { border-bottom: 1px solid #ddd; }
-th, td { padding: 0.25rem 0.7rem; text-align: right; white-space: nowrap; }
+th, td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap; }
 .settings th, .settings td { border-bottom: 1px solid #ddd; text-align: left; }
 .settings th { font-weight: normal; color: #555; }
 .verdict { background: #eef4f8; border-left: 4px solid #0072B2;

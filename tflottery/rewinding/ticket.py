@@ -15,7 +15,7 @@ import numpy as np
 
 from tflottery.core import bits, records
 from tflottery.core.mask import Mask
-from tflottery.layers import evidence, prune, state
+from tflottery.layers import evidence, state, wrapping
 from tflottery.layers.settings import PruningSettings
 from tflottery.rewinding.snapshot import Snapshot
 
@@ -115,7 +115,7 @@ class Ticket:
                     "the model. Was the ticket made for another model?"
                 )
         if not evidence.wrappers(model):
-            model = prune.wrap_with_settings(model, self.settings)
+            model = wrapping.wrap_like(model, self.settings, self.mask)
         shapes = {
             path: value.shape
             for path, value in evidence.current_mask(model).items()
