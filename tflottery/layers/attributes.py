@@ -13,6 +13,8 @@ import keras
 
 # The list of layers that Keras tracks; `replace_layers` keeps it in step.
 _KERAS_ATTRIBUTES = frozenset({"_layers", "_tracker"})
+# What `compile` leaves on a model; a clone is compiled anew.
+_COMPILED = ("_compile", "_loss", "loss", "optimizer", "metrics_names")
 
 
 def replace_layers(model: Any, replace: Callable[[Any], Any]) -> None:
@@ -69,3 +71,27 @@ def replace_layers(model: Any, replace: Callable[[Any], Any]) -> None:
     for function in ("train_function", "test_function", "predict_function"):
         if getattr(model, function, None) is not None:
             setattr(model, function, None)
+
+
+def keep_class(rebuilt: Any, model: Any, replace: Callable[[Any], Any]) -> None:
+    """Gives a rebuilt functional model the class and attributes it had.
+
+    Args:
+        rebuilt: plain functional model, made around replaced layers.
+        model: model of a user's class that it was rebuilt from.
+        replace: as in `replace_layers`.
+    """
+    own = vars(rebuilt).keys()
+    rebuilt.__class__ = type(model)
+    locked = rebuilt._tracker.locked
+    rebuilt._tracker.unlock()
+    try:
+        for name, value in vars(model).items():
+            if name not in own and not name.startswith(_COMPILED):
+                setattr(rebuilt, name, value)
+    finally:
+        if locked:
+            rebuilt._tracker.lock()
+    replace_layers(rebuilt, replace)
+    # What the user's constructor was given, which is what gets saved.
+    rebuilt._auto_config = model._auto_config

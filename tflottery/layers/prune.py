@@ -194,7 +194,7 @@ def strip_pruning(model: Any) -> Any:
     if not evidence.wrappers(model):
         raise ValueError(evidence.not_wrapped(model))
     stripped = surgery.unwrap(model)
-    if subclassed.is_subclassed(stripped):
+    if subclassed.saves_as_its_class(stripped):
         subclassed.forget_wrapping(stripped)
     return stripped
 

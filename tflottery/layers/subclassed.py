@@ -1,12 +1,13 @@
-"""Subclassed models remember that they are wrapped.
+"""Models of a class of their own remember that they are wrapped.
 
-The class of a wrapped subclassed model is swapped for a subclass that saves
+The class of such a model, once wrapped, is swapped for a subclass that saves
 the wrapping with the model, so that `keras.models.load_model` gives back a
 wrapped model of the user's class.
 """
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras
@@ -17,13 +18,26 @@ from tflottery.layers.settings import PruningSettings
 _REGISTERED_NAME = "MaskedSubclassedModel"
 
 
-def is_subclassed(model: Any) -> bool:
-    """Tells whether a model's structure is its Python code."""
-    return isinstance(model, keras.Model) and not surgery.is_graph(model)
+def saves_as_its_class(model: Any) -> bool:
+    """Tells whether Keras saves a model as its class and arguments.
+
+    It saves the layers of a functional or Sequential model, wrappers and all;
+    of a model whose class has a constructor of its own it saves what that was
+    given, from which the wrappers cannot be made again.
+    """
+    if not isinstance(model, keras.Model):
+        return False
+    if not surgery.is_graph(model):
+        return True
+    parameters = inspect.signature(type(model).__init__).parameters
+    generic = {"inputs", "outputs", "layers", "args"}
+    return type(model) not in (keras.Sequential, keras.Model) and (
+        generic.isdisjoint(parameters)
+    )
 
 
 def remember_wrapping(model: Any, settings: PruningSettings) -> None:
-    """Makes a subclassed model save how it was wrapped."""
+    """Makes a model of a user's class save how it was wrapped."""
     original = type(model)
     if hasattr(original, "_unwrapped_class"):
         return

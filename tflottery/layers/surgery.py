@@ -8,7 +8,6 @@ changed in place (`attributes`).
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -145,17 +144,8 @@ def _rebuild(model: Any, visit: Callable[[Any], Any]) -> Any:
     if not any(visit(layer) is not layer for layer in model.layers):
         return model
     rebuilt = keras.models.clone_model(model, clone_function=visit)
-    if type(rebuilt) is not type(model) and type(model) not in (
-        keras.Sequential,
-        keras.Model,
-    ):
-        logging.getLogger("tflottery").warning(
-            "Model `%s` of class %s was rebuilt as a %s: methods of the class "
-            "(such as a custom train_step) are not kept.",
-            model.name,
-            type(model).__name__,
-            type(rebuilt).__name__,
-        )
+    if type(rebuilt) is not type(model):
+        attributes.keep_class(rebuilt, model, visit)
     return rebuilt
 
 

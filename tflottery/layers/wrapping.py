@@ -60,7 +60,7 @@ def wrap(
             _check_names(model, argument, patterns, strict)
     report = surgery.Report()
     wrapped = surgery.wrap(model, settings, predicate, report)
-    if subclassed.is_subclassed(wrapped):
+    if subclassed.saves_as_its_class(wrapped):
         subclassed.remember_wrapping(wrapped, settings)
     name = getattr(model, "name", type(model).__name__)
     for layer, reason in report.skipped.items():
