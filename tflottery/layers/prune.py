@@ -51,7 +51,8 @@ def prune_iteratively(
         scope: `"global"` ranks all weights together, `"layerwise"` takes the
             fraction from each weight, `"erk"` gives small layers more.
         criterion: which weights go first; a name of
-            `tflottery.pruning.criteria.names()` or a `Criterion`.
+            `tflottery.pruning.criteria.names()` or a `Criterion`. Random
+            needs a seed: `tflottery.pruning.criteria.RandomCriterion(0)`.
         structure: `None` for single weights, or a structure such as
             `tflottery.Block(1, 4)`, `tflottery.NOfM(2, 4)`,
             `tflottery.Channel()`.

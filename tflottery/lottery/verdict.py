@@ -104,7 +104,7 @@ def verdict(rows: Iterable[Mapping[str, Any]]) -> str:
         return "No round of pruning has finished yet."
     dense = rounds[0]
     over = (
-        f" (means over {dense['replicates']} replicates)"
+        f"; means over {dense['replicates']} replicates"
         if dense["replicates"] > 1
         else ""
     )
