@@ -1,5 +1,6 @@
 """Whole networks: `keras.applications`, and a transformer of a user's own."""
 
+import gc
 import inspect
 import logging
 
@@ -86,6 +87,7 @@ def test_every_application_is_listed():
 @pytest.mark.parametrize("name", parameters())
 def test_every_network_of_keras_applications_wraps(name, tmp_path):
     keras.utils.clear_session()
+    gc.collect()  # models hold themselves in circles, gigabytes of them
     keras.utils.set_random_seed(0)
     model, side = build_application(name)
     kernels = [
