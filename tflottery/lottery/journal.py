@@ -235,27 +235,6 @@ class ReplicateJournal:
         snapshot.save(self.path / name)
 
 
-def read_rows(path: Any) -> list[dict[str, Any]]:
-    """Reads `results.csv` with numbers as numbers.
-
-    Args:
-        path: the file.
-    """
-    rows = []
-    for row in csv.DictReader(io.StringIO(files.read_text(path))):
-        rows.append({name: _number(value) for name, value in row.items()})
-    return rows
-
-
-def _number(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
 def _as_csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
