@@ -137,6 +137,21 @@ def test_pruned_entries_stay_zero_in_mixed_precision(name, policy):
     check_trains_sparsely(make(name), build(policy))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "building",
+    [
+        {"regularizer": "l2"},
+        {"policy": "mixed_bfloat16"},
+        {"policy": "mixed_float16"},
+    ],
+    ids=["l2", "bfloat16", "float16"],
+)
+@pytest.mark.parametrize("name", CLASSES)
+def test_pruned_entries_stay_zero_in_every_kind_of_model(name, building):
+    check_trains_sparsely(make(name), build(**building))
+
+
 @pytest.mark.parametrize("regularizer", ["l1", "l2", "orthogonal_regularizer"])
 def test_pruned_entries_stay_zero_under_penalties(regularizer):
     check_trains_sparsely(make("Adam"), build(regularizer=regularizer))
