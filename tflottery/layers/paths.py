@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+SEED_STATE = "seed_generator_state"
+
 
 def is_mask_wrapper(layer: Any) -> bool:
     """Tells whether a layer is one of our wrappers, of either Keras family."""
@@ -31,19 +33,28 @@ def children(layer: Any) -> list[Any]:
 
 
 def own_variables(layer: Any) -> list[tuple[str, Any]]:
-    """Returns `(name, variable)` of what a layer holds itself, in order."""
-    if hasattr(layer, "_trainable_variables"):
+    """Returns `(name, variable)` of what a layer holds itself, in order.
+
+    The states of its random generators come last; a layer of tf_keras has
+    them only where tf_keras uses `tf.random.Generator`.
+    """
+    if _is_keras_3(layer):
         variables = [
             *layer._trainable_variables,
             *layer._non_trainable_variables,
             *(generator.state for generator in layer._seed_generators),
         ]
+        names = [_last_name(variable) for variable in variables]
     else:
         variables = [*layer._trainable_weights, *layer._non_trainable_weights]
-    names = _unique(
-        variable.name.split("/")[-1].split(":")[0] for variable in variables
-    )
-    return list(zip(names, variables, strict=True))
+        names = [_last_name(variable) for variable in variables]
+        if "DepthwiseConv" in (base.__name__ for base in type(layer).__mro__):
+            # Keras 3 calls the only kernel of this layer `kernel`.
+            names = [n if n != "depthwise_kernel" else "kernel" for n in names]
+        states = _generator_states(layer)
+        variables += states
+        names += [SEED_STATE] * len(states)
+    return list(zip(_unique(names), variables, strict=True))
 
 
 def walk(layer: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -79,7 +90,7 @@ def walk(layer: Any) -> Iterator[tuple[str, Any, Any]]:
                 seen.add(id(variable))
                 yield prefix + name, variable, layer
         below = children(layer)
-        names = _unique(_plain_name(child) for child in below)
+        names = _unique(_plain_name(child, layer) for child in below)
         for name, child in zip(names, below, strict=True):
             yield from visit(child, f"{prefix}{name}/")
 
@@ -91,13 +102,53 @@ def variables(layer: Any) -> dict[str, Any]:
     return {path: variable for path, variable, _ in walk(layer)}
 
 
-def _plain_name(layer: Any) -> str:
+def _is_keras_3(layer: Any) -> bool:
+    return hasattr(layer, "_trainable_variables")
+
+
+def _last_name(variable: Any) -> str:
+    return variable.name.split("/")[-1].split(":")[0]
+
+
+def _generator_states(layer: Any) -> list[Any]:
+    """Returns the states of the `tf.random.Generator`s of a tf_keras layer.
+
+    They are in none of its lists of weights, and are found by what they offer.
+    """
+    found = []
+    for value in list(vars(layer).values()):
+        if hasattr(value, "make_seed_for_stateless_op"):
+            value = getattr(value, "_generator", None)
+        if hasattr(value, "make_seeds") and hasattr(value, "state"):
+            found.append(value.state)
+    return found
+
+
+def _plain_name(layer: Any, parent: Any) -> str:
     layer = unwrapped(layer)
-    snake = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", type(layer).__name__)
-    snake = re.sub(r"([a-z])([A-Z])", r"\1_\2", snake).lower()
-    if re.fullmatch(re.escape(snake) + r"(_\d+)?", layer.name):
-        return snake
-    return layer.name.replace("/", "_")
+    name, prefix = layer.name, ""
+    if hasattr(parent, "forward_layer") and hasattr(parent, "backward_layer"):
+        # `Bidirectional` puts the direction in front of a name with a counter.
+        # tf_keras does so for a backward layer of the user too.
+        if hasattr(parent, "_backward_layer_config"):
+            name = name.removeprefix("backward_")
+        prefix = re.match(r"((forward|backward)_)?", name).group()
+        name = name.removeprefix(prefix)
+    automatic = snake = _snake(type(layer).__name__)
+    if not _is_keras_3(layer):
+        if snake == "functional":
+            automatic = "(functional|model)"
+        elif snake.startswith("_"):
+            automatic = "private" + snake
+    if re.fullmatch(rf"{automatic}(_\d+)?", name):
+        return prefix + snake
+    return (prefix + name).replace("/", "_")
+
+
+def _snake(name: str) -> str:
+    """Returns the name that both families make of a class name."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def _unique(names) -> list[str]:

@@ -2,7 +2,8 @@
 
 Pruned entries must leave the optimizer's memory too: momentum left behind
 would move a weight that gets no gradient. Keras keeps slots in lists with one
-place per trainable variable, so they are matched by place, not by name.
+place per trainable variable, so they are matched by place, not by name. What
+differs in tf_keras is in `legacy_slots`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
+from tflottery.layers import legacy_slots
 
 
 def inner_optimizers(optimizer: Any) -> list[Any]:
@@ -42,11 +45,46 @@ def batches_per_update(optimizer: Any) -> int:
 
 def build(optimizer: Any, trainable_variables: list[Any]) -> None:
     """Creates the slots of an optimizer that has not run yet."""
-    if not optimizer.built:
+    if legacy_slots.is_tf_keras(optimizer):
+        legacy_slots.build(inner_optimizers(optimizer)[-1], trainable_variables)
+    elif not optimizer.built:
         optimizer.build(trainable_variables)
 
 
-def fresh_values(optimizer: Any, trainable_variables: list[Any]) -> list[Any]:
+def variables(optimizer: Any) -> dict[str, Any]:
+    """Returns `{name: variable}` of all that an optimizer remembers.
+
+    Args:
+        optimizer: a built optimizer of either family.
+
+    Returns:
+        By number, in the order of `optimizer.variables`; what tf_keras keeps
+        outside of that list follows, by name (`learning_rate`).
+
+    Example:
+        >>> import keras
+        >>> sgd = keras.optimizers.SGD()
+        >>> sgd.build([])
+        >>> list(variables(sgd))
+        ['0', '1']
+    """
+    if not legacy_slots.is_tf_keras(optimizer):
+        return _by_number(optimizer.variables)
+    found = _by_number(optimizer.variables())
+    for name, variable in legacy_slots.more_variables(
+        inner_optimizers(optimizer)
+    ):
+        count, key = 0, name
+        while key in found:
+            count += 1
+            key = f"{name}_{count}"
+        found[key] = variable
+    return found
+
+
+def fresh_values(
+    optimizer: Any, trainable_variables: list[Any]
+) -> dict[str, np.ndarray]:
     """Returns what a newly made optimizer would hold for these weights.
 
     Args:
@@ -54,18 +92,54 @@ def fresh_values(optimizer: Any, trainable_variables: list[Any]) -> list[Any]:
         trainable_variables: the weights, at the values training starts from.
 
     Returns:
-        Arrays in the order of `optimizer.variables`.
+        `{name: array}` by the names of `variables`.
     """
-    twin = type(optimizer).from_config(optimizer.get_config())
-    twin.build(trainable_variables)
-    return [variable.numpy() for variable in twin.variables]
+    if legacy_slots.is_tf_keras(optimizer):
+        with legacy_slots.scope_of(trainable_variables):
+            twin = legacy_slots.twin_of(optimizer)
+    else:
+        twin = type(optimizer).from_config(optimizer.get_config())
+    build(twin, trainable_variables)
+    return {name: v.numpy() for name, v in variables(twin).items()}
+
+
+def set_iterations(optimizer: Any, count: int, eagerly: bool = False) -> None:
+    """Sets the step counters of an optimizer and of what it wraps.
+
+    Args:
+        optimizer: a built optimizer of either family.
+        count: optimizer updates.
+        eagerly: whether the model is run eagerly.
+    """
+    batches = count * batches_per_update(optimizer)
+    for level in inner_optimizers(optimizer):
+        if getattr(level, "inner_optimizer", None) is not None:
+            continue
+        if legacy_slots.is_tf_keras(level):
+            legacy_slots.set_iterations(level, count)
+        else:
+            # What Keras stores is a count of batches; with gradient
+            # accumulation `iterations` is computed from it.
+            level._iterations.assign(batches)
+    resume(optimizer, eagerly)
+
+
+def resume(optimizer: Any, eagerly: bool) -> None:
+    """Follows new values of the variables in what is not a variable.
+
+    Args:
+        optimizer: a built optimizer whose variables have been written.
+        eagerly: whether the model is run eagerly.
+    """
+    if legacy_slots.is_tf_keras(optimizer):
+        legacy_slots.resume(inner_optimizers(optimizer)[-1], eagerly)
 
 
 def slots_of(optimizer: Any, variable: Any) -> list[tuple[Any, float]]:
     """Finds the slots that have an entry for each entry of a weight.
 
     Args:
-        optimizer: a Keras optimizer, built or not.
+        optimizer: an optimizer of either family, built or not.
         variable: a trainable weight.
 
     Returns:
@@ -73,6 +147,9 @@ def slots_of(optimizer: Any, variable: Any) -> list[tuple[Any, float]]:
         that value is zero but for accumulators with a given start (Adagrad,
         Ftrl), which a zero would make divide by zero.
     """
+    if legacy_slots.is_tf_keras(optimizer):
+        innermost = inner_optimizers(optimizer)[-1]
+        return list(legacy_slots.slots_at(innermost, variable))
     found = []
     for level in inner_optimizers(optimizer):
         tracked = list(getattr(level, "_trainable_variables", None) or ())
@@ -80,12 +157,12 @@ def slots_of(optimizer: Any, variable: Any) -> list[tuple[Any, float]]:
         if not places:
             continue
         start = float(getattr(level, "initial_accumulator_value", 0.0) or 0.0)
-        for name, slots in vars(level).items():
-            if name == "_trainable_variables" or not isinstance(slots, list):
+        for name, values in vars(level).items():
+            if name == "_trainable_variables" or not isinstance(values, list):
                 continue
-            if len(slots) != len(tracked):
+            if len(values) != len(tracked):
                 continue
-            slot = slots[places[0]]
+            slot = values[places[0]]
             if (
                 hasattr(slot, "assign")
                 and slot is not variable
@@ -102,7 +179,7 @@ def apply_masks(
     """Resets the slots of pruned entries, as if they had never been trained.
 
     Args:
-        optimizer: a Keras optimizer; nothing happens if it is not built.
+        optimizer: of either family; nothing happens if it is not built.
         pruned: `(weight, bool mask)` pairs.
     """
     for level in inner_optimizers(optimizer):
@@ -132,3 +209,7 @@ def _keep_average_masked(optimizer: Any) -> None:
                 variable.assign(variable.constraint(variable))
 
     optimizer.finalize_variable_values = finalize_variable_values
+
+
+def _by_number(variables: Iterable[Any]) -> dict[str, Any]:
+    return {str(number): v for number, v in enumerate(variables)}

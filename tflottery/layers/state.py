@@ -7,7 +7,8 @@ training, not in pruning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,30 +16,56 @@ import numpy as np
 from tflottery.layers import paths, slots
 
 OPTIMIZER = "optimizer/"
+REPLICAS = "replicas/"
 WEIGHTS = "weights/"
+_RATES = ("rate", "dropout", "recurrent_dropout", "stddev")
 
 
-def variables(model: Any) -> dict[str, Any]:
+def is_seed(name: str) -> bool:
+    """Tells whether a name is that of a random generator's state.
+
+    Its shape and type differ between the two families, so a state that goes
+    from one to the other leaves it out.
+
+    Args:
+        name: as `variables` gives it, or a path.
+
+    Example:
+        >>> is_seed("weights/dropout/seed_generator_state")
+        True
+        >>> is_seed("weights/dense/kernel")
+        False
+    """
+    last = name.rsplit("/", 1)[-1]
+    return re.fullmatch(rf"{paths.SEED_STATE}(_\d+)?", last) is not None
+
+
+def variables(model: Any, prefix: str = "") -> dict[str, Any]:
     """Returns `{name: variable}` of a model's training state.
 
     Args:
         model: a built model of either Keras family, compiled or not.
+        prefix: only the names that start with it; the optimizer is left
+            alone, built or not, if none of its names does.
 
     Returns:
         `weights/<path>` for what the model holds and, if it is compiled,
-        `optimizer/<number>` for what its optimizer holds, which is built if
-        it was not.
+        `optimizer/<number or name>` for what its optimizer holds, which is
+        built if it was not. A variable that each replica of a strategy
+        changes by itself (BatchNorm's in tf_keras) is named once as their
+        mean and `replicas/<number>/<path>` for each.
     """
-    found = {
-        WEIGHTS + path: variable
-        for path, variable in paths.variables(model).items()
-    }
+    held = paths.variables(model)
+    found = {WEIGHTS + path: variable for path, variable in held.items()}
+    for path, variable in held.items():
+        for number, part in enumerate(_parts(variable)):
+            found[f"{REPLICAS}{number}/{path}"] = part
     optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None:
+    if optimizer is not None and _may_start_with(OPTIMIZER, prefix):
         slots.build(optimizer, model.trainable_variables)
-        for number, variable in enumerate(_of_optimizer(optimizer)):
-            found[f"{OPTIMIZER}{number}"] = variable
-    return found
+        for name, variable in slots.variables(optimizer).items():
+            found[OPTIMIZER + name] = variable
+    return {k: v for k, v in found.items() if k.startswith(prefix)}
 
 
 def read(model: Any) -> dict[str, np.ndarray]:
@@ -61,14 +88,15 @@ def write(
 
     Raises:
         ValueError: a name is missing, in excess, or a shape differs; nothing
-            has been written then.
+            has been written then. Values of single replicas may be missing
+            or in excess: the number of replicas may change.
     """
-    places = {
-        name: variable
-        for name, variable in variables(model).items()
-        if name.startswith(prefix)
-    }
+    places = variables(model, prefix)
     chosen = {k: v for k, v in values.items() if k.startswith(prefix)}
+    for name in places.keys() ^ chosen.keys():
+        if name.startswith(REPLICAS):
+            places.pop(name, None)
+            chosen.pop(name, None)
     missing = sorted(places.keys() - chosen.keys())
     excess = sorted(chosen.keys() - places.keys())
     if missing or excess:
@@ -86,6 +114,8 @@ def write(
             )
     for name, variable in places.items():
         variable.assign(chosen[name])
+    if any(name.startswith(OPTIMIZER) for name in places):
+        slots.resume(model.optimizer, _is_eager(model))
 
 
 def renew_optimizer(model: Any, iterations: int) -> None:
@@ -100,8 +130,8 @@ def renew_optimizer(model: Any, iterations: int) -> None:
     weights = model.trainable_variables
     slots.build(optimizer, weights)
     values = slots.fresh_values(optimizer, weights)
-    for variable, value in zip(_of_optimizer(optimizer), values, strict=True):
-        variable.assign(value)
+    for name, variable in slots.variables(optimizer).items():
+        variable.assign(values[name])
     set_iterations(model, iterations)
 
 
@@ -112,15 +142,56 @@ def iterations(model: Any) -> int:
 
 def set_iterations(model: Any, count: int) -> None:
     """Sets the step counters of a model's optimizer, wrapped ones too."""
-    optimizer = model.optimizer
-    batches = count * slots.batches_per_update(optimizer)
-    for level in slots.inner_optimizers(optimizer):
-        if getattr(level, "inner_optimizer", None) is None:
-            # What Keras stores is a count of batches; with gradient
-            # accumulation `iterations` is computed from it.
-            level._iterations.assign(batches)
+    slots.build(model.optimizer, model.trainable_variables)
+    slots.set_iterations(model.optimizer, count, _is_eager(model))
 
 
-def _of_optimizer(optimizer: Any) -> list[Any]:
-    variables = optimizer.variables
-    return list(variables() if callable(variables) else variables)
+def unsaved_randomness(model: Any) -> list[str]:
+    """Names the layers whose random numbers no state can bring back.
+
+    Unless told otherwise (`enable_tf_random_generator`), the random layers of
+    tf_keras draw from operations that hide their state.
+
+    Args:
+        model: a model or layer of either Keras family.
+
+    Returns:
+        Names of layers that draw at a rate above zero; always none in
+        Keras 3.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.layers.Dropout(0.5)])
+        >>> unsaved_randomness(model)
+        []
+    """
+    found = []
+    waiting = [model]
+    seen: set[int] = set()
+    while waiting:
+        layer = paths.unwrapped(waiting.pop(0))
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        waiting = [*paths.children(layer), *waiting]
+        generator = getattr(layer, "_random_generator", None)
+        if getattr(generator, "_rng_type", None) == "legacy_stateful":
+            rates = [getattr(layer, rate, None) for rate in _RATES]
+            if any(rates) or all(rate is None for rate in rates):
+                found.append(layer.name)
+    return found
+
+
+def _is_eager(model: Any) -> bool:
+    return bool(getattr(model, "run_eagerly", False))
+
+
+def _may_start_with(part: str, prefix: str) -> bool:
+    return part.startswith(prefix) or prefix.startswith(part)
+
+
+def _parts(variable: Any) -> Sequence[Any]:
+    """Returns the copies of a variable that replicas change separately."""
+    how = getattr(getattr(variable, "synchronization", None), "name", None)
+    values = getattr(variable, "values", None)
+    return values if how == "ON_READ" and isinstance(values, tuple) else ()
