@@ -18,25 +18,37 @@ import pathlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tflottery.tfmot import family as tfmot_family
+
 if TYPE_CHECKING:
     from tflottery import callbacks, data, models
+    from tflottery.callbacks.gradual import UpdatePruningStep
+    from tflottery.callbacks.tensorboard import PruningSummaries
     from tflottery.core.files import DamagedFileError, ForeignFileError
     from tflottery.core.mask import Mask
     from tflottery.core.step import Step
     from tflottery.layers.evidence import masks, set_mask, sparsity
+    from tflottery.layers.low_magnitude import prune_low_magnitude
     from tflottery.layers.masked import Masked
+    from tflottery.layers.policy import PruningPolicy
+    from tflottery.layers.prunable import PrunableLayer
     from tflottery.layers.prune import (
         prune,
         prune_iteratively,
         prune_once,
         strip_pruning,
     )
+    from tflottery.layers.scheduled import update_pruning_step
+    from tflottery.layers.xnnpack import PruneForLatencyOnXNNPack
     from tflottery.lottery.config import SearchConfig
     from tflottery.lottery.search import SearchResult, find_ticket
     from tflottery.lottery.training import TrainingDivergedError
+    from tflottery.pruning.gradual import ConstantSparsity, PolynomialDecay
+    from tflottery.pruning.gradual_schedule import PruningSchedule
     from tflottery.pruning.structures import Block, Channel, NOfM
     from tflottery.rewinding.snapshot import Snapshot
     from tflottery.rewinding.ticket import Ticket
+    from tflottery.tfmot.scope import prune_scope
 
 __version__ = "0.1.0"
 
@@ -45,17 +57,25 @@ __version__ = "0.1.0"
 _HOMES = {
     "Block": "pruning.structures",
     "Channel": "pruning.structures",
+    "ConstantSparsity": "pruning.gradual",
     "DamagedFileError": "core.files",
     "ForeignFileError": "core.files",
     "Mask": "core.mask",
     "Masked": "layers.masked",
     "NOfM": "pruning.structures",
+    "PolynomialDecay": "pruning.gradual",
+    "PrunableLayer": "layers.prunable",
+    "PruneForLatencyOnXNNPack": "layers.xnnpack",
+    "PruningPolicy": "layers.policy",
+    "PruningSchedule": "pruning.gradual_schedule",
+    "PruningSummaries": "callbacks.tensorboard",
     "SearchConfig": "lottery.config",
     "SearchResult": "lottery.search",
     "Snapshot": "rewinding.snapshot",
     "Step": "core.step",
     "Ticket": "rewinding.ticket",
     "TrainingDivergedError": "lottery.training",
+    "UpdatePruningStep": "callbacks.gradual",
     "callbacks": "",
     "data": "",
     "find_ticket": "lottery.search",
@@ -63,25 +83,36 @@ _HOMES = {
     "models": "",
     "prune": "layers.prune",
     "prune_iteratively": "layers.prune",
+    "prune_low_magnitude": "layers.low_magnitude",
     "prune_once": "layers.prune",
+    "prune_scope": "tfmot.scope",
     "set_mask": "layers.evidence",
     "sparsity": "layers.evidence",
     "strip_pruning": "layers.prune",
+    "update_pruning_step": "layers.scheduled",
 }
 __all__ = [
     "Block",
     "Channel",
+    "ConstantSparsity",
     "DamagedFileError",
     "ForeignFileError",
     "Mask",
     "Masked",
     "NOfM",
+    "PolynomialDecay",
+    "PrunableLayer",
+    "PruneForLatencyOnXNNPack",
+    "PruningPolicy",
+    "PruningSchedule",
+    "PruningSummaries",
     "SearchConfig",
     "SearchResult",
     "Snapshot",
     "Step",
     "Ticket",
     "TrainingDivergedError",
+    "UpdatePruningStep",
     "callbacks",
     "data",
     "find_ticket",
@@ -89,11 +120,18 @@ __all__ = [
     "models",
     "prune",
     "prune_iteratively",
+    "prune_low_magnitude",
     "prune_once",
+    "prune_scope",
     "set_mask",
     "sparsity",
     "strip_pruning",
+    "update_pruning_step",
 ]
+
+
+# tf_keras models find their family here; nothing of it is loaded yet.
+tfmot_family.register()
 
 
 def __getattr__(name: str) -> Any:

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
+from tflottery.layers import family
 
-# The list of layers that Keras tracks; `replace_layers` keeps it in step.
-_KERAS_ATTRIBUTES = frozenset({"_layers", "_tracker"})
 # What `compile` leaves on a model; a clone is compiled anew.
 _COMPILED = ("_compile", "_loss", "loss", "optimizer", "metrics_names")
 
@@ -21,23 +19,26 @@ def replace_layers(model: Any, replace: Callable[[Any], Any]) -> None:
     """Replaces the layers that a model's attributes hold, in place.
 
     Args:
-        model: a subclassed Keras 3 model or a layer. Attributes may be layers
-            or lists, tuples and dicts of them, nested.
+        model: a subclassed model or a layer of either family. Attributes may
+            be layers or lists, tuples and dicts of them, nested.
         replace: called with each layer once; returns the layer to put there.
     """
+    of = family.of(model)
+    layer_class, metric_class = of.keras.layers.Layer, of.keras.metrics.Metric
     done: dict[int, Any] = {}
 
     def swapped(value):
-        if isinstance(value, keras.layers.Layer):
-            if isinstance(value, keras.metrics.Metric):
-                return value
+        if isinstance(value, metric_class):
+            return value
+        if isinstance(value, layer_class):
             if id(value) not in done:
                 done[id(value)] = replace(value)
             return done[id(value)]
         if isinstance(value, dict):
             changed = {k: swapped(v) for k, v in value.items()}
-            same = all(changed[k] is value[k] for k in value)
-            return value if same else type(value)(changed)
+            if all(changed[k] is value[k] for k in value):
+                return value
+            return _plain(value, dict)(changed)
         if isinstance(value, (list, tuple)):
             changed = [swapped(v) for v in value]
             if all(a is b for a, b in zip(changed, value, strict=True)):
@@ -47,26 +48,18 @@ def replace_layers(model: Any, replace: Callable[[Any], Any]) -> None:
             return tuple(changed) if isinstance(value, tuple) else changed
         return value
 
-    locked = model._tracker.locked
-    model._tracker.unlock()
-    try:
+    bookkeeping = of.own_attributes()
+    with of.unlocked(model):
+        before = of.tracked(model)
+        replaced: dict[int, Any] = {}
         for name, value in list(vars(model).items()):
-            if name in _KERAS_ATTRIBUTES:
+            if name in bookkeeping:
                 continue
             new = swapped(value)
             if new is not value:
                 setattr(model, name, new)
-        for old_id, new in done.items():
-            old = next((x for x in model._layers if id(x) == old_id), None)
-            if old is not None and old is not new:
-                position = model._layers.index(old)
-                model._tracker.untrack(old)
-                if new in model._layers:  # setattr has put it at the end
-                    model._layers.remove(new)
-                    model._layers.insert(position, new)
-    finally:
-        if locked:
-            model._tracker.lock()
+                replaced[id(value)] = getattr(model, name)
+        of.restore_order(model, before, {**done, **replaced})
     # Functions traced with the old layers must not be used again.
     for function in ("train_function", "test_function", "predict_function"):
         if getattr(model, function, None) is not None:
@@ -82,16 +75,22 @@ def keep_class(rebuilt: Any, model: Any, replace: Callable[[Any], Any]) -> None:
         replace: as in `replace_layers`.
     """
     own = vars(rebuilt).keys()
-    rebuilt.__class__ = type(model)
-    locked = rebuilt._tracker.locked
-    rebuilt._tracker.unlock()
-    try:
+    if rebuilt.__class__ is not type(model):
+        rebuilt.__class__ = type(model)
+    with family.of(rebuilt).unlocked(rebuilt):
         for name, value in vars(model).items():
             if name not in own and not name.startswith(_COMPILED):
                 setattr(rebuilt, name, value)
-    finally:
-        if locked:
-            rebuilt._tracker.lock()
     replace_layers(rebuilt, replace)
     # What the user's constructor was given, which is what gets saved.
-    rebuilt._auto_config = model._auto_config
+    if hasattr(model, "_auto_config"):
+        rebuilt._auto_config = model._auto_config
+
+
+def _plain(value: Any, kind: type) -> type:
+    """Returns the class to copy a container as: its own, or a plain one.
+
+    tf_keras keeps containers in proxies of its own, made anew by `setattr`.
+    """
+    own = type(value)
+    return kind if own.__module__.startswith("tensorflow") else own

@@ -1,11 +1,114 @@
-"""Which Keras a model is of. The two families cannot be mixed in one model.
+"""The two Keras families: which one a model is of, and what differs there.
 
-Nothing is imported to find out: a class knows its bases.
+Keras 3 and tf_keras cannot be mixed in one model, and this library serves
+both. What has to be done differently is named here, once, as `Family`; Keras 3
+(`keras_family`) answers in this package, tf_keras in `tflottery.tfmot`, which
+stands above and registers itself. Nothing is imported to find out which
+family a model is of: a class knows its bases.
 """
 
 from __future__ import annotations
 
+import abc
+import contextlib
+from collections.abc import Callable, Sequence
 from typing import Any
+
+
+class Family(abc.ABC):
+    """What wrapping does differently in one Keras family."""
+
+    name: str
+
+    @property
+    @abc.abstractmethod
+    def keras(self) -> Any:
+        """The family's module: `keras` or `tf_keras`."""
+
+    @abc.abstractmethod
+    def masked(self, layer: Any, weights: Any = None, settings: Any = None):
+        """Returns a mask wrapper around a layer.
+
+        Args:
+            layer: the layer to wrap.
+            weights: relative paths of the weights to mask; `None` for all
+                that are prunable, once the layer is built.
+            settings: a `PruningSettings`.
+        """
+
+    @abc.abstractmethod
+    def is_graph(self, layer: Any) -> bool:
+        """Tells whether a model is functional or Sequential."""
+
+    @abc.abstractmethod
+    def unlocked(self, model: Any) -> contextlib.AbstractContextManager:
+        """A scope in which attributes of a built model may be replaced."""
+
+    @abc.abstractmethod
+    def own_attributes(self) -> frozenset[str]:
+        """Names of attributes where the family does its own bookkeeping."""
+
+    @abc.abstractmethod
+    def restore_order(
+        self, model: Any, before: Sequence[Any], replaced: dict[int, Any]
+    ) -> None:
+        """Puts the tracked layers of a model into the order of before.
+
+        Args:
+            model: its attributes have been replaced.
+            before: what `tracked` returned before that.
+            replaced: `{id of an object of before: what stands for it now}`.
+        """
+
+    @abc.abstractmethod
+    def tracked(self, model: Any) -> list[Any]:
+        """Returns what the model tracks, in order."""
+
+    def adopted(
+        self, layer: Any
+    ) -> tuple[Any, Sequence[str], dict[str, Any]] | None:
+        """Opens a wrapper of another library that can be taken over.
+
+        Returns:
+            `(layer within, paths of its weights, {path: mask})`, or `None`.
+        """
+        return None
+
+
+_registered: dict[str, Callable[[], Family]] = {}
+
+
+def register(name: str, make: Callable[[], Family]) -> None:
+    """Makes a family known.
+
+    Args:
+        name: `"keras"` or `"tf_keras"`.
+        make: function that returns it; called when it is first needed.
+    """
+    _registered[name] = make
+
+
+def get(name: str) -> Family:
+    """Returns a family by name, `"keras"` or `"tf_keras"`.
+
+    Example:
+        >>> import tflottery
+        >>> get("keras").keras.__name__
+        'keras'
+    """
+    return _registered[name]()
+
+
+def of(model: Any) -> Family:
+    """Returns the family of a model, a layer or a list of layers.
+
+    Raises:
+        TypeError: of neither family, or of both.
+    """
+    name = family_of(model)
+    if name is None:
+        raise TypeError(_refusal(model))
+    return get(name)
 
 
 def family_of(model: Any) -> str | None:
@@ -30,22 +133,16 @@ def family_of(model: Any) -> str | None:
     return None
 
 
-def check_supported(model: Any) -> None:
-    """Refuses, in words, what cannot be wrapped.
-
-    Raises:
-        TypeError: not a model, layer or list of layers of a known family.
-    """
-    found = family_of(model)
-    if found == "keras":
-        return
-    if found == "tf_keras":
-        raise TypeError(
-            "`model` must be a Keras 3 model, layer or list of layers. "
-            f"Received: a tf_keras {type(model).__name__}. Build it with "
-            "`import keras`; the tf_keras family is not supported yet."
-        )
-    raise TypeError(
+def _refusal(model: Any) -> str:
+    if isinstance(model, (list, tuple)):
+        found = sorted({family_of(item) or "neither" for item in model})
+        if len(found) > 1:
+            return (
+                "`model` must be a list of layers of one Keras. Received: a "
+                f"list with layers of {' and '.join(found)}. Build all of "
+                "them with `import keras`, or all with `import tf_keras`."
+            )
+    return (
         "`model` must be a Keras model, a layer or a list of layers. "
         f"Received: {model!r} (of type {type(model).__name__})."
     )

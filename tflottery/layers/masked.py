@@ -18,7 +18,10 @@ from tflottery.layers.keeping import (
     MaskedRegularizer,
     keep,
 )
-from tflottery.layers.settings import PruningSettings
+from tflottery.layers.recording import Recording, symbolic
+from tflottery.layers.settings import PruningSettings, missing_callback
+
+_STEP = "pruning_step"
 
 
 @keras.saving.register_keras_serializable(package="tflottery")
@@ -66,6 +69,11 @@ class Masked(keras.layers.Wrapper):
         if isinstance(settings, dict):
             settings = PruningSettings.from_config(settings)
         self.settings = settings
+        # Who follows the schedule, if there is one: a function that returns
+        # the step. What `scheduled.PruningClock` sets.
+        self.step_source = None
+        self.refused_training = False
+        self.pruning_step = None
         self._masked = {}
         # The wrapper speaks for its layer: same signature, same handling of
         # masks, no conversion of arguments of its own.
@@ -110,7 +118,7 @@ class Masked(keras.layers.Wrapper):
         if not self.layer.built:
             # Layers that build from several inputs know best how: a symbolic
             # call builds them and computes nothing.
-            self.layer(*_symbolic(args), **_symbolic(kwargs))
+            self.layer(*symbolic(args), **symbolic(kwargs))
         if not self.built:
             self._create_masks()
         return super().__call__(*args, **kwargs)
@@ -154,6 +162,15 @@ class Masked(keras.layers.Wrapper):
                         variable.regularizer, mask
                     )
             self._masked[path] = (variable, mask)
+        if self.settings is not None and self.settings.schedule is not None:
+            self.pruning_step = self.add_weight(
+                shape=(),
+                dtype="int64",
+                initializer=keras.initializers.Constant(-1),
+                trainable=False,
+                autocast=False,
+                name=_STEP,
+            )
         if previously_locked:
             self._tracker.lock()
 
@@ -187,13 +204,21 @@ class Masked(keras.layers.Wrapper):
 
     def call(self, *args, **kwargs):
         """Runs the layer on masked weights and hands its new state back."""
+        if (
+            self.step_source is None
+            and self.settings is not None
+            and self.settings.schedule is not None
+            and self._get_call_context().training
+        ):
+            self.refused_training = True
+            raise RuntimeError(missing_callback(self))
         variables = self.layer.variables
         given = {id(v): v.value for v in variables}
         given.update(
             (id(v), keep(v.value, m)) for v, m in self._masked.values()
         )
         # Every value is handed over: a scope hides the one around it.
-        with _Recording(
+        with Recording(
             state_mapping=[(v, given[id(v)]) for v in variables],
             collect_losses=True,
         ) as scope:
@@ -239,7 +264,26 @@ class Masked(keras.layers.Wrapper):
                 "LoRA: what Keras saves is their sum, which is dense. Save "
                 "`tflottery.strip_pruning(model)` instead."
             )
-        super().save_own_variables(store)
+        for path, (_, mask) in self._masked.items():
+            store[path.replace("/", "_")] = mask.numpy()
+        if self.pruning_step is not None:
+            if self.step_source is not None:
+                self.pruning_step.assign(self.step_source())
+            store[_STEP] = self.pruning_step.numpy()
+
+    def load_own_variables(self, store):
+        """Loads the masks, and the step of a schedule if there is one."""
+        for path, (_, mask) in self._masked.items():
+            key = path.replace("/", "_")
+            if key not in store:
+                raise ValueError(
+                    f"The file has no mask of `{path}` in layer `{self.name}`."
+                    f" Received: a file with {sorted(store)} there. Was it "
+                    "saved from a model that was wrapped in the same way?"
+                )
+            mask.assign(store[key])
+        if self.pruning_step is not None and _STEP in store:
+            self.pruning_step.assign(store[_STEP])
 
     def get_build_config(self):
         """Returns how the wrapped layer was built."""
@@ -251,33 +295,3 @@ class Masked(keras.layers.Wrapper):
             self.layer.build_from_config(config)
         if self.layer.built and not self.built:
             self._create_masks()
-
-
-class _Recording(keras.StatelessScope):
-    """A scope that knows which variables were assigned within it.
-
-    Not all belong to the layer's `variables`: the states of a stateful RNN
-    are tracked by nobody.
-    """
-
-    def __init__(self, **keywords):
-        super().__init__(**keywords)
-        self.assigned = {}
-
-    def add_update(self, update):
-        super().add_update(update)
-        self.assigned[id(update[0])] = update[0]
-
-
-def _symbolic(structure):
-    def convert(value):
-        if isinstance(value, keras.KerasTensor) or value is None:
-            return value
-        if hasattr(value, "shape") and hasattr(value, "dtype"):
-            return keras.KerasTensor(
-                tuple(value.shape),
-                dtype=keras.backend.standardize_dtype(value.dtype),
-            )
-        return value
-
-    return keras.tree.map_structure(convert, structure)

@@ -8,6 +8,7 @@ in TF-MOT) is believed.
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import re
 from collections.abc import Iterable
@@ -42,6 +43,15 @@ class PrunableWeight:
             keras_path,
             self.owner.name,
             *(keras_path.split("/")[:-1]),
+        )
+
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether it filters each channel by itself."""
+        classes = [base.__name__ for base in type(self.owner).__mro__]
+        return self.path.split("/")[-1].startswith("depthwise") or any(
+            "DepthwiseConv" in name for name in classes
         )
 
 
@@ -112,6 +122,32 @@ def why_not(layer: Any) -> str:
         f"holds {', '.join(matrices)}, neither a kernel nor an embedding; a "
         "method `get_prunable_weights` on the layer can choose them"
     )
+
+
+class PrunableLayer(abc.ABC):
+    """A layer of a user's own that says which of its weights to prune.
+
+    A mix-in, as in TF-MOT; a plain method `get_prunable_weights` will do too.
+    Without either, the weights named as kernels or embeddings are pruned.
+
+    Example:
+        >>> import keras
+        >>> class Scaled(keras.layers.Layer, PrunableLayer):
+        ...     def build(self, shape):
+        ...         self.mix = self.add_weight(shape=(shape[-1], 2), name="mix")
+        ...     def call(self, x):
+        ...         return x @ self.mix
+        ...     def get_prunable_weights(self):
+        ...         return [self.mix]
+        >>> layer = Scaled()
+        >>> layer.build((None, 3))
+        >>> [weight.path for weight in prunable_weights(layer)]
+        ['mix']
+    """
+
+    @abc.abstractmethod
+    def get_prunable_weights(self) -> list[Any]:
+        """Returns the variables to prune; the layer is built by then."""
 
 
 def _chosen_by_layer(layer: Any) -> set[int] | None:

@@ -7,6 +7,7 @@ touching a single stored weight.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tflottery.layers import evidence, paths
+from tflottery.layers import evidence, family, flow
 from tflottery.layers.settings import PruningSettings
 from tflottery.pruning import criteria
 from tflottery.pruning.criteria import Criterion, Evidence
@@ -55,7 +56,7 @@ def gather(
     if initial is not None:
         found["initial"] = {path: initial[path] for path in found["weights"]}
     if "flow_gradients" in criterion.requires:
-        found["flow_gradients"] = _flow_gradients(model, data)
+        found["flow_gradients"] = flow.gradients(model, _targets(model), data)
     if "hessian_gradients" in criterion.requires:
         found["hessian_gradients"] = _gradients(model, data, loss, True)
     if "gradients" in criterion.requires:
@@ -89,24 +90,18 @@ def _gradients(model, data, loss, hessian):
             f"{type(data).__name__}. Of a data set pass the first batch, "
             "`next(iter(dataset))`."
         )
-    if loss is None and not getattr(model, "compiled", False):
+    if loss is None and not _is_compiled(model):
         raise ValueError(
             "`loss` must be given for a model that is not compiled: the "
             "criterion needs gradients. Received: loss=None."
         )
     x, y = (keras.tree.map_structure(tf.convert_to_tensor, d) for d in data)
     targets = _targets(model)
-    values = [variable.value for variable in targets.values()]
-
-    def value_of_loss():
-        output = model(x, training=False)
-        if loss is not None:
-            return tf.reduce_mean(keras.losses.get(loss)(y, output))
-        return model.compute_loss(x=x, y=y, y_pred=output, training=False)
+    values = [_source(variable) for variable in targets.values()]
 
     with tf.GradientTape() as outer:
         with tf.GradientTape() as inner:
-            scalar = value_of_loss()
+            scalar = _loss(model, x, y, loss)
         first = inner.gradient(scalar, values)
         first = [_dense(g, v) for g, v in zip(first, values, strict=True)]
         product = tf.add_n(
@@ -120,75 +115,45 @@ def _gradients(model, data, loss, hessian):
     return _checked(arrays, "the loss does not depend on the weights")
 
 
-def _flow_gradients(model, data):
-    """Returns dR/d|w| of R = sum of the outputs of |network| at ones."""
-    ones = _ones(model, data)
-    absolute = {
-        id(variable): (variable, tf.abs(variable.value))
-        for variable in paths.variables(model).values()
-        if "float" in str(variable.dtype)
+def _loss(model, x, y, loss):
+    """Returns the loss of a batch, a scalar; the given one or the compiled."""
+    output = model(x, training=False)
+    if loss is not None:
+        return tf.reduce_mean(
+            family.of(model).keras.losses.get(loss)(y, output)
+        )
+    if family.family_of(model) == "keras":
+        return model.compute_loss(x=x, y=y, y_pred=output, training=False)
+    with _metrics_kept(model):
+        return model.compute_loss(x=x, y=y, y_pred=output)
+
+
+@contextlib.contextmanager
+def _metrics_kept(model):
+    """Undoes that tf_keras counts a loss that was asked for as trained."""
+    before = {
+        id(variable): variable.numpy()
+        for metric in model.metrics
+        for variable in metric.variables
     }
-    targets = _targets(model)
-    watched = [absolute[id(variable)][1] for variable in targets.values()]
-    with tf.GradientTape() as tape:
-        for tensor in watched:
-            tape.watch(tensor)
-        with keras.StatelessScope(state_mapping=list(absolute.values())):
-            output = model(ones, training=False)
-        total = tf.add_n(
-            [
-                tf.reduce_sum(tf.cast(value, "float32"))
-                for value in keras.tree.flatten(output)
-            ]
-        )
-    result = tape.gradient(total, watched)
-    result = [_dense(g, v) for g, v in zip(result, watched, strict=True)]
-    flow = [
-        abs(float(tf.reduce_sum(tf.cast(g * v, "float64"))))
-        for g, v in zip(result, watched, strict=True)
-    ]
-    total = abs(float(total))
-    if not np.isfinite(flow).all():
-        raise ValueError(
-            "The flow through the network of absolute weights is too large for "
-            f"{model.compute_dtype}. Received: gradients that are not finite, "
-            f"of a sum of outputs of {total:g}. Use smaller initial weights, "
-            "fewer layers, or a model in float32."
-        )
-    # Each tensor that all the flow passes through has sum(w dR/dw) = R, so
-    # this does not depend on how large or small the flow is.
-    if np.isfinite(total) and max(flow) <= 1e-6 * total:
-        raise ValueError(
-            "The sum of the outputs does not depend on the weights. Received: "
-            f"`{model.name}` with a sum of {total:g}. A softmax or another "
-            "saturated activation at the end does that: use a model that "
-            "returns logits."
-        )
-    return {path: g.numpy() for path, g in zip(targets, result, strict=True)}
+    yield
+    for metric in model.metrics:
+        if any(id(variable) not in before for variable in metric.variables):
+            metric.reset_state()  # made just now
+            continue
+        for variable in metric.variables:
+            variable.assign(before[id(variable)])
 
 
-def _ones(model, data):
-    """Returns an input of ones, a batch of one."""
-    inputs = getattr(model, "_inputs_struct", None)
-    if inputs is not None:  # functional: inputs may be a dict
-        return keras.tree.map_structure(
-            lambda x: tf.ones([1, *(size or 1 for size in x.shape[1:])]),
-            inputs,
-        )
-    shape = getattr(model, "input_shape", None)
-    if shape is not None:
-        return keras.tree.map_shape_structure(
-            lambda s: tf.ones([1, *(size or 1 for size in s[1:])]), shape
-        )
-    if isinstance(data, (tuple, list)) and data:
-        return keras.tree.map_structure(
-            lambda x: tf.ones_like(tf.convert_to_tensor(x)[:1]), data[0]
-        )
-    raise ValueError(
-        "SynFlow needs the shape of the model's input. Received: "
-        f"`{model.name}`, which does not tell. Pass `data`, a batch (x, y) "
-        "whose values are not used."
-    )
+def _is_compiled(model):
+    # tf_keras has no public word for it.
+    return getattr(model, "compiled", getattr(model, "_is_compiled", False))
+
+
+def _source(variable):
+    """Returns what the tape knows a variable's value by."""
+    # A `tf.Variable`, of tf_keras, is that itself.
+    return variable if callable(variable.value) else variable.value
 
 
 def _dense(gradient, value):

@@ -13,7 +13,12 @@ from typing import Any
 
 from tflottery.core import checks
 from tflottery.core.step import Step
-from tflottery.pruning import allocation, criteria, structures
+from tflottery.pruning import (
+    allocation,
+    criteria,
+    gradual_names,
+    structures,
+)
 
 DEFAULT_FRACTION = "default"
 
@@ -32,6 +37,9 @@ class PruningSettings:
         structure: config of a structure, or `None` for single weights.
         rewind_to: a `Step` as text, `"0it"`, `"500it"`, `"2ep"`, `"2%"`.
         skip: names or regexes of layers left dense.
+        schedule: config of a gradual schedule
+            (`tflottery.pruning.gradual`), or `None` for rounds. With one,
+            depthwise kernels are left dense, as TF-MOT leaves them.
 
     Example:
         >>> settings = PruningSettings.create(
@@ -46,6 +54,7 @@ class PruningSettings:
     structure: Any = None
     rewind_to: str = "0it"
     skip: tuple[str, ...] = ()
+    schedule: Any = None
 
     @classmethod
     def create(
@@ -56,6 +65,7 @@ class PruningSettings:
         structure=None,
         rewind_to="0it",
         skip=(),
+        schedule=None,
     ) -> PruningSettings:
         """Checks what a user wrote and returns it in its stored form."""
         what = (
@@ -90,6 +100,9 @@ class PruningSettings:
             structure=structure,
             rewind_to=str(Step.parse(rewind_to)),
             skip=tuple(skip),
+            schedule=None
+            if schedule is None
+            else gradual_names.serialize(gradual_names.get(schedule)),
         )
 
     def fraction_of(self, *names: str) -> float:
@@ -110,8 +123,20 @@ class PruningSettings:
 
     def covers(self, weight: Any, layer: Any) -> bool:
         """Tells whether a `PrunableWeight` of a layer is to be masked."""
+        if self.schedule is not None and weight.is_depthwise:
+            return False
         path = f"{layer.name}/{weight.path}"
         return not matches(self.skip, (path, *weight.names))
+
+    @property
+    def why_dense(self) -> str:
+        """Says why a layer with prunable weights has none to be masked."""
+        if self.schedule is not None:
+            return (
+                "is left dense: by a policy, or as a depthwise kernel, which "
+                "TF-MOT's pruning does not touch"
+            )
+        return "is left dense by `skip`"
 
     def get_config(self) -> dict[str, Any]:
         """Returns the settings as plain JSON values."""
@@ -163,6 +188,17 @@ def split_skip(
         f"a layer. Received: skip={skip!r}. Use skip=('head',) to leave the "
         "layer `head` dense, or `lambda layer: isinstance(layer, Embedding)` "
         "for a class."
+    )
+
+
+def missing_callback(wrapper: Any) -> str:
+    """Says that a schedule is not followed, and what to do."""
+    return (
+        f"`{wrapper.name}` is wrapped with a pruning schedule, and nothing "
+        "follows it in this training. Pass "
+        "`tflottery.callbacks.UpdatePruningStep()` to `model.fit(..., "
+        "callbacks=[...])`. In a training loop of your own, call "
+        "`tflottery.update_pruning_step(model)` before each batch."
     )
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import keras
 
-from tflottery.layers import evidence, paths, surgery
+from tflottery.layers import evidence, family, paths, surgery
 from tflottery.layers.settings import PruningSettings
 
-_REGISTERED_NAME = "MaskedSubclassedModel"
+_PACKAGE, _NAME = "tflottery", "MaskedSubclassedModel"
 
 
 def saves_as_its_class(model: Any) -> bool:
@@ -25,13 +25,14 @@ def saves_as_its_class(model: Any) -> bool:
     of a model whose class has a constructor of its own it saves what that was
     given, from which the wrappers cannot be made again.
     """
-    if not isinstance(model, keras.Model):
+    of = family.of(model)
+    if not isinstance(model, of.keras.Model):
         return False
-    if not surgery.is_graph(model):
+    if not of.is_graph(model):
         return True
     parameters = inspect.signature(type(model).__init__).parameters
     generic = {"inputs", "outputs", "layers", "args"}
-    return type(model) not in (keras.Sequential, keras.Model) and (
+    return type(model) not in (of.keras.Sequential, of.keras.Model) and (
         generic.isdisjoint(parameters)
     )
 
@@ -41,6 +42,8 @@ def remember_wrapping(model: Any, settings: PruningSettings) -> None:
     original = type(model)
     if hasattr(original, "_unwrapped_class"):
         return
+    of = family.of(model)
+    saving = of.keras.saving
 
     class Wrapped(original):
         """The user's class, which also saves the masks' layout."""
@@ -51,11 +54,12 @@ def remember_wrapping(model: Any, settings: PruningSettings) -> None:
             type_now = type(self)
             self.__class__ = original
             try:
-                inner = keras.saving.serialize_keras_object(self)
+                inner = saving.serialize_keras_object(self)
             finally:
                 self.__class__ = type_now
             inner.pop("compile_config", None)
             return {
+                "family": of.name,
                 "model": inner,
                 "settings": settings.get_config(),
                 "masked": list(evidence.current_mask(self)),
@@ -66,9 +70,11 @@ def remember_wrapping(model: Any, settings: PruningSettings) -> None:
             return MaskedSubclassedModel.from_config(config, custom_objects)
 
     Wrapped.__name__ = Wrapped.__qualname__ = original.__name__
-    Wrapped.__module__ = original.__module__
-    _register(Wrapped)
-    _register(MaskedSubclassedModel)
+    # tf_keras looks a class up in its module when it is not registered yet,
+    # as in a process that has only imported this library.
+    Wrapped.__module__ = original.__module__ if of.name == "keras" else __name__
+    _register(Wrapped, saving)
+    _register(MaskedSubclassedModel, saving)
     model.__class__ = Wrapped
 
 
@@ -85,7 +91,8 @@ class MaskedSubclassedModel:
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Makes the user's model and wraps it as it was wrapped."""
-        model = keras.saving.deserialize_keras_object(
+        of = family.get(config.get("family", "keras"))
+        model = of.keras.saving.deserialize_keras_object(
             config["model"], custom_objects=custom_objects
         )
         variables = paths.variables(model)
@@ -104,10 +111,9 @@ class MaskedSubclassedModel:
         raise TypeError("`MaskedSubclassedModel` has no instances.")
 
 
-def _register(cls):
-    keras.saving.register_keras_serializable(
-        package="tflottery", name=_REGISTERED_NAME
-    )(cls)
+def _register(cls, saving):
+    saving.register_keras_serializable(package=_PACKAGE, name=_NAME)(cls)
 
 
-_register(MaskedSubclassedModel)
+_register(MaskedSubclassedModel, keras.saving)
+globals()[f"{_PACKAGE}>{_NAME}"] = MaskedSubclassedModel  # see above

@@ -1,4 +1,4 @@
-"""Surgery: getting mask wrappers into any Keras 3 model, and out again.
+"""Surgery: getting mask wrappers into any Keras model, and out again.
 
 Functional and Sequential models are rebuilt around the same layers, so the
 wrapped model shares its weights with the original. Subclassed models are
@@ -11,11 +11,16 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import keras
-
-from tflottery.layers import attributes, paths, prunable
-from tflottery.layers.masked import Masked
+from tflottery.layers import (
+    attributes,
+    family,
+    keras_family,
+    paths,
+    prunable,
+)
 from tflottery.layers.settings import PruningSettings, matches
+
+keras_family.register()
 
 
 @dataclasses.dataclass
@@ -40,7 +45,7 @@ def wrap(
     """Wraps every layer with prunable weights.
 
     Args:
-        target: a Keras 3 model, layer, or list or tuple of layers.
+        target: a Keras model, layer, or list or tuple of layers.
         settings: carried by every wrapper; its `skip` leaves layers dense.
         predicate: function of a layer, `True` leaves it dense.
         report: filled with what was done.
@@ -50,6 +55,7 @@ def wrap(
         place and returned.
     """
     report = Report() if report is None else report
+    of = family.of(target)
     done: dict[int, Any] = {}
 
     def visit(layer):
@@ -58,23 +64,27 @@ def wrap(
         return done[id(layer)]
 
     def visit_once(layer):
-        if not isinstance(layer, keras.layers.Layer):
+        if not isinstance(layer, of.keras.layers.Layer):
             return layer  # an operation of `keras.ops` in a functional graph
-        if isinstance(layer, keras.layers.InputLayer):
+        if isinstance(layer, of.keras.layers.InputLayer):
             return layer
         if paths.is_mask_wrapper(layer):
+            _renew_settings(layer, settings)
             report.masked += _masked_names(layer)
             return layer
+        adopted = of.adopted(layer)
+        if adopted is not None:
+            return adopt(*adopted)
         reason = _skip_reason(layer, settings, predicate)
         if reason is not None:
             report.skipped[layer.name] = reason
             return layer
-        if is_graph(layer):
-            return _rebuild(layer, visit)
+        if of.is_graph(layer):
+            return _rebuild(of, layer, visit)
         if not layer.built:
             if _builds_nothing(layer):
                 return layer
-            return Masked(layer, settings=settings)
+            return of.masked(layer, settings=settings)
         weights = prunable.prunable_weights(layer)
         chosen = [
             weight.path
@@ -85,18 +95,25 @@ def wrap(
         if not chosen:
             if prunable.variables_of(layer):
                 report.skipped[layer.name] = (
-                    "is left dense by `skip`"
-                    if weights
-                    else prunable.why_not(layer)
+                    settings.why_dense if weights else prunable.why_not(layer)
                 )
             return layer
-        wrapped = Masked(layer, weights=chosen, settings=settings)
+        wrapped = of.masked(layer, weights=chosen, settings=settings)
+        report.masked += _masked_names(wrapped)
+        return wrapped
+
+    def adopt(layer, weights, masks):
+        if not weights and not masks:
+            return layer
+        wrapped = of.masked(layer, weights=weights, settings=settings)
+        for path, mask in masks.items():
+            wrapped.set_mask(path, mask)
         report.masked += _masked_names(wrapped)
         return wrapped
 
     if isinstance(target, (list, tuple)):
         return type(target)(visit(layer) for layer in target)
-    if isinstance(target, keras.Model) and not is_graph(target):
+    if isinstance(target, of.keras.Model) and not of.is_graph(target):
         _report_own_weights(target, report)
         attributes.replace_layers(target, visit)
         return target
@@ -112,41 +129,46 @@ def unwrap(target: Any) -> Any:
     Returns:
         The same kind of thing without wrappers, sharing the weights.
     """
+    of = family.of(target)
     done: dict[int, Any] = {}
 
     def visit(layer):
         if id(layer) not in done:
             if paths.is_mask_wrapper(layer):
                 done[id(layer)] = layer.release()
-            elif is_graph(layer):
-                done[id(layer)] = _rebuild(layer, visit)
+            elif of.is_graph(layer):
+                done[id(layer)] = _rebuild(of, layer, visit)
             else:
                 done[id(layer)] = layer
         return done[id(layer)]
 
     if isinstance(target, (list, tuple)):
         return type(target)(visit(layer) for layer in target)
-    if isinstance(target, keras.Model) and not is_graph(target):
+    if isinstance(target, of.keras.Model) and not of.is_graph(target):
         attributes.replace_layers(target, visit)
         return target
     return visit(target)
 
 
-def is_graph(layer: Any) -> bool:
-    """Tells whether a model is functional or Sequential: can be rebuilt."""
-    return isinstance(layer, keras.Sequential) or hasattr(
-        layer, "_run_through_graph"
-    )
-
-
-def _rebuild(model: Any, visit: Callable[[Any], Any]) -> Any:
+def _rebuild(of: Any, model: Any, visit: Callable[[Any], Any]) -> Any:
     """Clones a functional or Sequential model around the given layers."""
     if not any(visit(layer) is not layer for layer in model.layers):
         return model
-    rebuilt = keras.models.clone_model(model, clone_function=visit)
+    rebuilt = of.keras.models.clone_model(model, clone_function=visit)
     if type(rebuilt) is not type(model):
         attributes.keep_class(rebuilt, model, visit)
     return rebuilt
+
+
+def _renew_settings(wrapper: Any, settings: PruningSettings) -> None:
+    """Hands a gradually pruned layer over to a search; masks are kept."""
+    before = wrapper.settings
+    if (
+        before is not None
+        and before.schedule is not None
+        and settings.schedule is None
+    ):
+        wrapper.settings = settings
 
 
 def _skip_reason(layer, settings, predicate) -> str | None:

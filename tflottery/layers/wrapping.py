@@ -54,7 +54,7 @@ def wrap(
         ValueError: with `strict`, nothing to prune, a layer with weights was
             skipped unasked, or a name matches nothing.
     """
-    family.check_supported(model)
+    family.of(model)
     if check_names:
         for argument, patterns in _patterns(settings).items():
             _check_names(model, argument, patterns, strict)

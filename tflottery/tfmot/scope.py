@@ -1,0 +1,36 @@
+"""`prune_scope`: loading wrapped tf_keras models from files in HDF5."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def prune_scope() -> Any:
+    """Returns a scope in which wrapped tf_keras models can be loaded.
+
+    Files in the `.keras` format, of either Keras, need no scope; HDF5 files
+    (`.h5`) of tf_keras do, if nothing was wrapped in the process before. Files
+    of TF-MOT's own wrappers load in this scope too, as TF-MOT's wrappers;
+    `tflottery.prune_iteratively` takes them over.
+
+    Returns:
+        A context manager.
+
+    Example:
+        >>> import tf_keras, tflottery
+        >>> with tflottery.prune_scope():
+        ...     tf_keras.saving.get_registered_object(
+        ...         "tflottery>PruneLowMagnitude").__name__
+        'PruneLowMagnitude'
+    """
+    from tflottery.layers.subclassed import MaskedSubclassedModel
+    from tflottery.tfmot import guard
+    from tflottery.tfmot.wrapper import PruneLowMagnitude
+
+    return guard.tf_keras().utils.custom_object_scope(
+        {
+            "PruneLowMagnitude": guard.wrapper_class(),
+            "tflottery>PruneLowMagnitude": PruneLowMagnitude,
+            "tflottery>MaskedSubclassedModel": MaskedSubclassedModel,
+        }
+    )

@@ -1,0 +1,300 @@
+"""`PruneLowMagnitude`: TF-MOT's wrapper with the mask where a weight is used.
+
+TF-MOT masks by assignment, inside the training step, and leaves the gradients
+dense, so that pruned weights come back. This subclass keeps TF-MOT's face, so
+that TF-MOT's tools go on working, and holds to what the rest of the library
+does: the mask acts in the forward pass, it is computed between two steps, and
+nothing pruned returns. The module loads tf_keras and TF-MOT.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tflottery.layers import paths, prunable, scheduled
+from tflottery.layers.settings import PruningSettings, missing_callback
+from tflottery.tfmot import guard, keeping, scratch
+from tflottery.tfmot.host_pruning import HostPruning
+from tflottery.tfmot.masked_variable import MaskedVariable
+
+tf_keras = guard.tf_keras()
+
+
+@tf_keras.saving.register_keras_serializable(package="tflottery")
+class PruneLowMagnitude(guard.wrapper_class()):
+    """Runs a tf_keras layer with its prunable weights masked: f(x; m * w).
+
+    It is to tf_keras what `tflottery.Masked` is to Keras 3, and a TF-MOT
+    wrapper: `tfmot.sparsity.keras.strip_pruning`, `UpdatePruningStep` and
+    `PruningSummaries` take it as one of theirs. Usually made by
+    `tflottery.prune_iteratively` or `tflottery.prune_low_magnitude`.
+
+    Args:
+        layer: the `tf_keras.layers.Layer` to run.
+        weights: relative paths of the weights to mask; `None` (default) for
+            all that are prunable once the layer is built.
+        settings: a `PruningSettings` or its config; `None` for masks only.
+        **kwargs: `name` (default: the layer's), `dtype` (default: the
+            layer's), `trainable`.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = tf_keras.layers.Dense(2, kernel_initializer="ones")
+        >>> wrapped = PruneLowMagnitude(layer)
+        >>> y = wrapped(np.ones((1, 3)))
+        >>> wrapped.set_mask("kernel", np.array([[1, 0], [1, 0], [0, 0]]))
+        >>> wrapped(np.ones((1, 3))).numpy().tolist()
+        [[2.0, 0.0]]
+
+    Reference: Frankle and Carbin, The Lottery Ticket Hypothesis, 2019,
+    section 1 (the network f(x; m * theta)).
+    """
+
+    def __init__(self, layer, weights=None, settings=None, **kwargs):
+        kwargs.setdefault("name", layer.name)
+        kwargs.setdefault("dtype", layer._dtype_policy)
+        # TF-MOT's own constructor knows a list of layers and refuses others.
+        tf_keras.layers.Wrapper.__init__(self, layer, autocast=False, **kwargs)
+        if isinstance(settings, dict):
+            settings = PruningSettings.from_config(settings)
+        self.settings = settings
+        self.step_source = None
+        self.refused_training = False
+        self._note(
+            weight_paths=None if weights is None else list(weights),
+            _masked={},
+            _places=[],
+            _penalties=[],
+            pruning_vars=[],
+            prunable_weights=[],
+            # The wrapper speaks for its layer: same signature.
+            _call_spec=layer._call_spec,
+            _call_context_args=layer._call_context_args,
+        )
+        self._supports_masking = layer.supports_masking
+        self.pruning_obj = HostPruning(self)
+        self.input_spec = layer.input_spec
+        if hasattr(layer, "_batch_input_shape"):
+            self._batch_input_shape = layer._batch_input_shape
+        if layer.built:
+            self._create_masks()
+
+    @tf.__internal__.tracking.no_automatic_dependency_tracking
+    def _note(self, **values):
+        """Sets attributes that are not the wrapper's own variables."""
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def __getattr__(self, name):
+        if not name.startswith("_"):
+            layer = self.__dict__.get("layer")
+            if layer is not None:
+                return getattr(layer, name)
+        raise AttributeError(
+            f"'{type(self).__name__}' object has no attribute '{name}'"
+        )
+
+    @property
+    def pruning_schedule(self):
+        """The gradual schedule; `None` when pruned in rounds."""
+        return scheduled.schedule_of(self)
+
+    def build(self, input_shape=None):
+        """Builds the wrapped layer, then the masks."""
+        if not self.layer.built:
+            if not scratch.build_attention(self.layer):
+                self.layer.build(input_shape)
+            self.layer.built = True
+        self._create_masks()
+
+    def __call__(self, *args, **kwargs):
+        """Calls the wrapped layer; builds it on the way if need be."""
+        # `RNN` and `Bidirectional` take other arguments than their `call`.
+        outer = inspect.signature(self.layer.__call__).parameters.values()
+        names = [p.name for p in outer if p.kind is p.POSITIONAL_OR_KEYWORD]
+        args, kwargs = _named(args, kwargs, names)
+        if not self.layer.built:
+            # Layers that build from several inputs know best how: a call in
+            # a graph that is thrown away builds them and computes nothing.
+            scratch.call(self.layer, args, kwargs)
+        if not self.built:
+            self._create_masks()
+        return super().__call__(*args, **kwargs)
+
+    def _create_masks(self):
+        self.built = True
+        found = {p: (v, o) for p, v, o in paths.walk(self.layer)}
+        if self.weight_paths is None:
+            chosen = [
+                weight.path
+                for weight in prunable.prunable_weights(self.layer)
+                if self.settings is None
+                or self.settings.covers(weight, self.layer)
+            ]
+            self._note(weight_paths=chosen)
+        masked, places, penalties, triples = {}, [], [], []
+        with tf.init_scope(), tf.name_scope(self.name):
+            for path in self.weight_paths:
+                if path not in found:
+                    raise ValueError(
+                        f"`weights` names `{path}`, which layer "
+                        f"`{self.layer.name}` does not have. Received: "
+                        f"weights={self.weight_paths}. Its variables are "
+                        f"{list(found)}."
+                    )
+                variable, owner = found[path]
+                constraint = variable.constraint
+                if isinstance(constraint, keeping.MaskedConstraint):
+                    mask = constraint.mask  # tied: another wrapper has it
+                else:
+                    mask = self._add_state(
+                        path.replace("/", "_") + "_mask",
+                        variable.shape,
+                        "bool",
+                        True,
+                    )
+                    keeping.set_constraint(
+                        variable, keeping.MaskedConstraint(constraint, mask)
+                    )
+                    penalties.append(
+                        keeping.MaskedPenalties(owner, variable, mask)
+                    )
+                threshold = self._add_state(
+                    path.replace("/", "_") + "_threshold", (), "float32", 0.0
+                )
+                masked[path] = (variable, mask)
+                stand_in = MaskedVariable(variable, mask, owner)
+                places.append(
+                    keeping.Place(self.layer, owner, variable, stand_in)
+                )
+                triples.append((variable, mask, threshold))
+            self.pruning_step = self._add_state("pruning_step", (), "int64", -1)
+        self._note(
+            _masked=masked,
+            _places=places,
+            _penalties=penalties,
+            pruning_vars=triples,
+            prunable_weights=[variable for variable, _, _ in triples],
+        )
+
+    def _add_state(self, name, shape, dtype, value):
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            dtype=dtype,
+            initializer=tf_keras.initializers.Constant(value),
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ
+            if name == "pruning_step"
+            else tf.VariableSynchronization.AUTO,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+    @property
+    def masked_weights(self) -> dict[str, tuple[Any, Any]]:
+        """`{relative path: (weight variable, boolean mask variable)}`."""
+        return dict(self._masked)
+
+    def set_mask(self, path: str, mask) -> None:
+        """Sets one mask and zeroes the stored entries outside it.
+
+        Args:
+            path: relative path of the weight, one of `masked_weights`.
+            mask: array of the weight's shape, `True` or 1 keeps.
+        """
+        variable, mask_variable = self._masked[path]
+        mask = np.asarray(mask, dtype=bool)
+        mask_variable.assign(mask)
+        value = variable.numpy()
+        value = np.where(mask, value, np.zeros((), value.dtype))
+        variable.assign(value)
+        if mask.any():  # what TF-MOT's summaries show
+            for weight, _, threshold in self.pruning_vars:
+                if weight is variable:
+                    threshold.assign(np.abs(value[mask]).min())
+
+    def release(self):
+        """Undoes what wrapping did to the weights and returns the layer."""
+        for path, (variable, mask) in self._masked.items():
+            self.set_mask(path, mask.numpy())
+            if isinstance(variable.constraint, keeping.MaskedConstraint):
+                keeping.set_constraint(variable, variable.constraint.constraint)
+        for penalties in self._penalties:
+            penalties.release()
+        if not hasattr(self.layer, "_batch_input_shape") and hasattr(
+            self, "_batch_input_shape"
+        ):
+            self.layer._batch_input_shape = self._batch_input_shape
+        return self.layer
+
+    def call(self, *args, **kwargs):
+        """Runs the layer on masked weights."""
+        if self.settings is not None and self.settings.schedule is not None:
+            self._count_step()
+        with contextlib.ExitStack() as stack:
+            for place in self._places:
+                stack.enter_context(place.masked())
+            # A SavedModel is traced with all arguments by position.
+            names = self.layer._call_spec.arg_names
+            args, kwargs = _named(args, kwargs, names)
+            return self.layer(*args, **kwargs)
+
+    def _should_use_autograph(self):
+        # Nothing in `call` needs it; the wrapped layer has its own.
+        return False
+
+    def _count_step(self):
+        training = guard.call_context().training
+        if training is None:
+            training = tf_keras.backend.learning_phase()
+        if isinstance(training, (bool, int)) and not training:
+            return
+        if isinstance(training, (bool, int)) and self.step_source is None:
+            with tf.init_scope():
+                if tf.executing_eagerly() and int(self.pruning_step) < 0:
+                    self.refused_training = True
+                    raise RuntimeError(missing_callback(self))
+        self.pruning_step.assign_add(tf.cast(training, tf.int64))
+
+    def compute_mask(self, *args, **kwargs):
+        """Returns what the wrapped layer returns."""
+        return self.layer.compute_mask(*args, **kwargs)
+
+    def get_weights(self):
+        """Returns all weights, masks included, unlike TF-MOT's wrapper."""
+        return tf_keras.layers.Layer.get_weights(self)
+
+    def set_weights(self, weights):
+        """Sets all weights, masks included, unlike TF-MOT's wrapper."""
+        tf_keras.layers.Layer.set_weights(self, weights)
+
+    def get_config(self):
+        """Returns the layer, the names of its masked weights, the settings."""
+        settings = self.settings
+        return {
+            **tf_keras.layers.Wrapper.get_config(self),
+            "weights": self.weight_paths and list(self.weight_paths),
+            "settings": None if settings is None else settings.get_config(),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Makes a wrapper from `get_config`."""
+        config = dict(config)
+        layer = tf_keras.layers.deserialize(
+            config.pop("layer"), custom_objects=custom_objects
+        )
+        return cls(layer, **config)
+
+
+def _named(args, kwargs, names):
+    """Gives arguments beyond the first the names that they go by."""
+    if len(args) > len(names):
+        return args, kwargs
+    named = dict(zip(names[1:], args[1:], strict=False))
+    return args[:1], {**named, **kwargs}
