@@ -5,6 +5,7 @@ here, before any test module is. TensorFlow itself is not imported: tests of
 `core` and `pruning` alone then start in a fraction of a second.
 """
 
+import importlib
 import os
 import pathlib
 import sys
@@ -64,3 +65,17 @@ def mnist_dir():
     if not (pathlib.Path(folder) / "mnist").is_dir():
         pytest.fail(f"{_TFDS_DIR}={folder} holds no folder `mnist`.")
     return folder
+
+
+@pytest.fixture(params=["keras", "tf_keras"])
+def any_keras(request):
+    """The module of each Keras family in turn: `keras`, then `tf_keras`."""
+    return importlib.import_module(request.param)
+
+
+@pytest.fixture(scope="session")
+def tfmot():
+    """TF-MOT's `sparsity.keras`, the parent and oracle; `tf.keras` is kept."""
+    from tflottery.tfmot import guard
+
+    return guard.tfmot()

@@ -89,19 +89,39 @@ def steps_per_epoch(model: Any, batches: int | None) -> int | None:
 
 
 def updates_between_stops(model: Any) -> int:
-    """Returns the smallest number of updates that ends with an execution."""
+    """Returns the smallest number of updates that ends with an execution.
+
+    Raises:
+        ValueError: Keras changes that number while it trains.
+    """
+    if getattr(model, "autotune_steps_per_execution", False):
+        raise ValueError(
+            "`steps_per_execution` must be a fixed number: training cannot be "
+            "stopped at an exact step while Keras tunes it. Received: a model "
+            'compiled with steps_per_execution="auto". Use a number such as '
+            "10, or 1."
+        )
     per_execution = steps_per_execution(model)
     accumulated = slots.batches_per_update(model.optimizer)
     return per_execution // math.gcd(per_execution, accumulated)
 
 
 def steps_per_execution(model: Any) -> int:
-    """Returns how many batches one call of the train function takes."""
+    """Returns how many batches one call of the train function takes.
+
+    Under tf_keras, where it is a variable, that is the present execution.
+    """
     value = getattr(model, "steps_per_execution", None)
-    if value is None:  # tf_keras keeps it in a variable
-        value = getattr(model, "_steps_per_execution", 1)
     value = value.numpy() if hasattr(value, "numpy") else value
     return int(value or 1)
+
+
+def set_steps_per_execution(model: Any, count: int) -> None:
+    """Sets that number where Keras may have changed it; see `Callback`."""
+    variable = getattr(model, "steps_per_execution", None)
+    tuned = getattr(model, "autotune_steps_per_execution", False)
+    if hasattr(variable, "assign") and not tuned:
+        variable.assign(count)
 
 
 def check_stops_exactly(

@@ -11,10 +11,10 @@ import logging
 import weakref
 from typing import Any
 
-import keras
 import numpy as np
 
 from tflottery.callbacks import counting
+from tflottery.callbacks.callback import Callback
 from tflottery.callbacks.rounds import RoundPlan
 from tflottery.core import checks
 from tflottery.core.mask import Mask
@@ -32,7 +32,7 @@ def search_of(model: Any) -> IterativePruning | None:
     return _searches.get(model)
 
 
-class IterativePruning(keras.callbacks.Callback):
+class IterativePruning(Callback):
     """Runs iterative magnitude pruning with rewinding inside one `fit`.
 
     Round 0 trains the dense network for T = `epochs_per_round` epochs and
@@ -231,7 +231,7 @@ class IterativePruning(keras.callbacks.Callback):
         loss = (logs or {}).get("loss")
         if loss is not None and not np.isfinite(loss) and not self._done:
             self._done = True
-            self.model.stop_training = True
+            self.stop_training()
             _logger.error(self._not_finite(loss))
 
     def _check_saliency_data(self, settings):
@@ -250,6 +250,7 @@ class IterativePruning(keras.callbacks.Callback):
         )
 
     def _end_round(self, logs):
+        self.settle_execution()
         mask = evidence.current_mask(self.model)
         row = {
             "round": self._round,
@@ -263,7 +264,7 @@ class IterativePruning(keras.callbacks.Callback):
             row.update((f"val_{k}", float(v)) for k, v in found.items())
         if not np.isfinite(row.get("loss", 0.0)):
             self._done = True
-            self.model.stop_training = True
+            self.stop_training()
             _logger.error(self._not_finite(row["loss"]))
             return
         self.history.append(row)
@@ -278,7 +279,7 @@ class IterativePruning(keras.callbacks.Callback):
             )
         if self._round == self.rounds:
             self._done = True
-            self.model.stop_training = True
+            self.stop_training()
             return
         self._round += 1
         prune.prune(

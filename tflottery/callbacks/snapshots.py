@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from tflottery.callbacks import counting
+from tflottery.callbacks.callback import Callback
 from tflottery.core.step import Step
 from tflottery.rewinding.snapshot import Snapshot
 
 
-class SnapshotAt(keras.callbacks.Callback):
+class SnapshotAt(Callback):
     """Takes a `Snapshot` when the optimizer reaches a step.
 
     Args:

@@ -255,7 +255,7 @@ def input_shape_of(model: Any) -> tuple[int, ...] | None:
     """Returns the shape of one example, where a model has one fixed input."""
     try:
         shape = model.input_shape
-    except (AttributeError, ValueError):
+    except (AttributeError, RuntimeError, ValueError):
         return None  # a subclassed model, a layer or a list has none
     if not isinstance(shape, tuple):
         return None

@@ -10,9 +10,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-
 from tflottery.callbacks import counting, hparams, iterative, summaries
+from tflottery.callbacks.callback import Callback
 from tflottery.callbacks.event_files import RoundSummaries, check_log_dir
 from tflottery.core import checks, files
 from tflottery.layers import evidence
@@ -20,7 +19,7 @@ from tflottery.layers import evidence
 __all__ = ["PruningSummaries", "RoundSummaries"]
 
 
-class PruningSummaries(keras.callbacks.Callback):
+class PruningSummaries(Callback):
     """Writes TensorBoard summaries of a wrapped model in training.
 
     Every `fit` is a run of its own: `log_dir/fit_0`, `log_dir/fit_1`, ...

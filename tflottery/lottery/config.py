@@ -50,7 +50,7 @@ class SearchConfig:
     model_options: dict[str, Any] = _field(
         {}, "Further arguments of the model's builder, as JSON."
     )
-    keras: str = _field("keras", "Keras family the model is built with.")
+    keras: str = _field("keras", "Keras family of the model: keras, tf_keras.")
     batch_size: int = _field(60, "Examples per step.")
     steps: int = _field(2000, "Training length T of the dense network.")
     optimizer: str = _field("adam", "Optimizer, by its Keras name.")

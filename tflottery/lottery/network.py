@@ -7,19 +7,21 @@ was built with the replicate's seed.
 
 from __future__ import annotations
 
-import importlib
+import contextlib
 import inspect
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tflottery import models
-from tflottery.layers import evidence, paths, prunable, prune, state
+from tflottery.layers import evidence, paths, prunable, prune, slots, state
+from tflottery.layers import family as families
 from tflottery.lottery.config import SearchConfig
 
 
 def builder(config: SearchConfig, data: Any) -> Callable[[int], Any]:
     """Returns the function that builds the zoo's model from a seed."""
-    keras = importlib.import_module(config.keras)
+    keras = families.get(config.keras).keras
 
     def build(seed):
         return models.build(
@@ -42,11 +44,16 @@ def seeded(build: Callable[..., Any]) -> Callable[[int], Any]:
     """
     takes_seed = "seed" in inspect.signature(build).parameters
 
-    def build_with(seed):
-        import keras
+    def build_once(seed):
+        known = _set_random_seed(seed)
+        with _randomness_in_variables():
+            return (build(seed=seed) if takes_seed else build()), known
 
-        keras.utils.set_random_seed(seed)
-        model = build(seed=seed) if takes_seed else build()
+    def build_with(seed):
+        model, known = build_once(seed)
+        if families.family_of(model) not in (*known, None):
+            # The build has imported a Keras that was not seeded.
+            model, _ = build_once(seed)
         if not getattr(model, "built", False):
             raise ValueError(
                 "`build` must return a built model. Received: "
@@ -77,6 +84,7 @@ def prepare(
     """
     plain = build(seed)
     compiled = getattr(plain, "optimizer", None) is not None
+    keras = families.of(plain).keras
     model = prune.wrap_with_settings(
         plain, config.settings(output_layer(plain))
     )
@@ -85,15 +93,17 @@ def prepare(
             "The model of a search must have something to prune. Received: "
             f"`{plain.name}` without any kernel of rank 2 or more."
         )
-    optimizer = plain.optimizer if compiled else make_optimizer(config)
-    if getattr(optimizer, "use_ema", False):
+    optimizer = plain.optimizer if compiled else make_optimizer(config, keras)
+    if any(
+        getattr(level, "use_ema", False)
+        for level in slots.inner_optimizers(optimizer)
+    ):
         raise ValueError(
             "The optimizer of a search must not average the weights: Keras "
             "overwrites them with the average at the end of each `fit`. "
             f"Received: {type(optimizer).__name__}(use_ema=True). Use "
             "use_ema=False."
         )
-    keras = importlib.import_module(config.keras)
     arguments: dict[str, Any] = {}
     if compiled:
         arguments.update(
@@ -130,17 +140,28 @@ def reseed(model: Any, build: Callable[[int], Any], seed: int) -> None:
     state.renew_optimizer(model, 0)
 
 
-def make_optimizer(config: SearchConfig) -> Any:
-    """Returns the optimizer a config names."""
-    keras = importlib.import_module(config.keras)
-    return keras.optimizers.get(
-        {
-            "class_name": config.optimizer,
-            "config": {
-                "learning_rate": config.learning_rate,
-                **config.optimizer_options,
-            },
-        }
+def make_optimizer(config: SearchConfig, keras: Any = None) -> Any:
+    """Returns the optimizer a config names.
+
+    Args:
+        config: settings of the search.
+        keras: module of the model's family; default: the one the config
+            names, which is not that of a user's own model.
+    """
+    if keras is None:
+        keras = families.get(config.keras).keras
+    # By its class: from a config without a module, tf_keras would make its
+    # legacy optimizer, whose arithmetic is another.
+    classes = {
+        name.lower(): value
+        for name, value in vars(keras.optimizers).items()
+        if inspect.isclass(value)
+    }
+    cls = classes.get(config.optimizer.lower())
+    if cls is None:  # a registered one of the user's, or an error that says so
+        cls = type(keras.optimizers.get(config.optimizer))
+    return cls.from_config(
+        {"learning_rate": config.learning_rate, **config.optimizer_options}
     )
 
 
@@ -150,7 +171,37 @@ def output_layer(model: Any) -> str | None:
     return weights[-1].path.split("/")[0] if weights else None
 
 
+def _set_random_seed(seed: int) -> list[str]:
+    """Seeds every Keras that is loaded; returns their names."""
+    names = [name for name in ("keras", "tf_keras") if name in sys.modules]
+    for name in names:
+        families.get(name).keras.utils.set_random_seed(seed)
+    return names
+
+
+@contextlib.contextmanager
+def _randomness_in_variables() -> Iterator[None]:
+    """Has tf_keras layers draw from generators, as Keras 3 layers always do.
+
+    Their state is a variable, which can be rewound. What tf_keras does else
+    cannot, and compiled by XLA it does not even heed a seed.
+    """
+    tf_keras = sys.modules.get("tf_keras")
+    switch = None if tf_keras is None else tf_keras.backend.experimental
+    if switch is None or switch.is_tf_random_generator_enabled():
+        yield
+        return
+    switch.enable_tf_random_generator()
+    try:
+        yield
+    finally:
+        switch.disable_tf_random_generator()
+
+
 def _metrics_of(model: Any) -> list[Any]:
+    of_tf_keras = getattr(model, "compiled_metrics", None)
+    if hasattr(of_tf_keras, "_user_metrics"):  # lists none before it trains
+        return of_tf_keras._user_metrics or ["accuracy"]
     return [
         metric
         for metric in getattr(model, "metrics", [])

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
+from tflottery.callbacks.callback import Callback
 from tflottery.layers import state
 from tflottery.lottery.checkpoint import RoundProgress, resume, save
 
@@ -151,7 +151,7 @@ class RoundTrainer:
             state.write(self.model, present)
 
 
-class _Watch(keras.callbacks.Callback):
+class _Watch(Callback):
     """Follows `fit`: validates, keeps the best weights, writes checkpoints."""
 
     def __init__(self, trainer, progress, checkpoint, validate, on_validation):
@@ -211,7 +211,7 @@ class _Watch(keras.callbacks.Callback):
             self.on_validation(row)
 
     def _stop(self, loss):
-        self.model.stop_training = True
+        self.stop_training()
         self.problem = (
             f"Training stopped by step {self.progress.step}: the loss is "
             f"{loss}. Finished rounds are kept. Lower the learning rate, clip "

@@ -97,7 +97,8 @@ class Ticket:
             for name, value in self.snapshot.values.items()
             if name.startswith(state.WEIGHTS)
         }
-        places = state.variables(model)
+        places = state.variables(model, state.WEIGHTS)
+        weights = _without_other_seeds(weights, places)
         for name, value in weights.items():
             if name not in places:
                 raise ValueError(
@@ -178,6 +179,25 @@ class Ticket:
             settings=PruningSettings.from_config(meta["settings"]),
             info=meta["info"],
         )
+
+
+def _without_other_seeds(weights, places):
+    """Leaves seeds to the model where the other Keras keeps them otherwise.
+
+    Weights are the same in both families; the states of random generators
+    differ in shape, and in which layers have one.
+    """
+    own = {
+        name: variable.numpy()
+        for name, variable in places.items()
+        if state.is_seed(name)
+    }
+    found = {n: v for n, v in weights.items() if not state.is_seed(n)}
+    for name, value in own.items():
+        saved = weights.get(name)
+        fits = saved is not None and np.shape(saved) == np.shape(value)
+        found[name] = saved if fits else value
+    return found
 
 
 def _paths(places):

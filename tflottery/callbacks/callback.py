@@ -1,0 +1,78 @@
+"""`Callback`: a callback for `fit` of both Keras families.
+
+A Keras 3 callback lacks a few things that tf_keras asks of every callback
+before it trains. They are added here, so that one class serves both and
+nothing of tf_keras is needed to say so.
+"""
+
+from __future__ import annotations
+
+import keras
+
+from tflottery.callbacks import counting
+
+
+class Callback(keras.callbacks.Callback):
+    """Base of all callbacks here; `fit` of either family takes it.
+
+    Batch hooks that are not overridden cost nothing. Those that are get their
+    `logs` as tensors under tf_keras, as long as no other callback asks for
+    numbers: converting them would wait for the device at every batch.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> class Steps(Callback):
+        ...     seen = 0
+        ...     def on_train_batch_end(self, batch, logs=None):
+        ...         self.seen += 1
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> steps = Steps()
+        >>> history = model.fit(np.ones((6, 2)), np.ones((6, 1)), batch_size=2,
+        ...                     verbose=0, callbacks=[steps])
+        >>> steps.seen
+        3
+    """
+
+    # What tf_keras looks up; Keras 3 has no use for it.
+    validation_data = None
+    _chief_worker_only = None
+    _supports_tf_logs = True
+    _per_execution = 1
+
+    def set_model(self, model):
+        """Takes the model, and notes how it was compiled."""
+        super().set_model(model)
+        if model is not None:
+            self._per_execution = counting.steps_per_execution(model)
+
+    def stop_training(self):
+        """Ends `fit` after the present execution."""
+        self.model.stop_training = True
+        self.settle_execution()
+
+    def settle_execution(self):
+        """Undoes what tf_keras does for the last execution of an epoch.
+
+        If that is shorter than the others, tf_keras writes its length into
+        the model's `steps_per_execution`, and back before the next epoch. A
+        `fit` that is stopped there would leave it in the model; a test
+        function that is made there may leave out batches ever after.
+        """
+        counting.set_steps_per_execution(self.model, self._per_execution)
+
+    def _implements_train_batch_hooks(self):
+        return self._overrides("on_train_batch", "on_batch")
+
+    def _implements_test_batch_hooks(self):
+        return self._overrides("on_test_batch")
+
+    def _implements_predict_batch_hooks(self):
+        return self._overrides("on_predict_batch")
+
+    def _overrides(self, *hooks):
+        return any(
+            not getattr(getattr(self, f"{hook}_{side}"), "_is_default", False)
+            for hook in hooks
+            for side in ("begin", "end")
+        )
