@@ -17,7 +17,14 @@ from typing import Any
 
 from benchmarks import machine
 
-CASES = ("step_lenet", "step_conv", "mask_update", "turnaround", "import_time")
+CASES = (
+    "step_lenet",
+    "step_conv",
+    "step_tf_keras",
+    "mask_update",
+    "turnaround",
+    "import_time",
+)
 
 
 def run_case(name: str, *, tiny: bool = False) -> list[Any]:

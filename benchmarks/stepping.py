@@ -7,7 +7,7 @@ one, then the other, again and again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -41,27 +41,34 @@ def compiled(
     name: str,
     input_shape: Sequence[int],
     *,
-    masked: bool,
+    wrap: Callable[[Any], Any],
     jit_compile: bool,
     steps_per_execution: int,
+    keras_module: Any = keras,
 ) -> Any:
     """Builds a network of the zoo and compiles it as a search does.
 
     Args:
         name: One of `tflottery.models.names()`.
         input_shape: Shape of an example.
-        masked: Whether it is wrapped, and pruned to a density of 0.8.
+        wrap: What is done to the network before it is compiled.
         jit_compile: Whether the step is compiled with XLA.
         steps_per_execution: Steps that `fit` runs as one function call.
+        keras_module: `keras` or `tf_keras`.
     """
-    model = models.build(
-        name, keras, input_shape=input_shape, num_classes=_NUM_CLASSES
+    model = wrap(
+        models.build(
+            name,
+            keras_module,
+            input_shape=input_shape,
+            num_classes=_NUM_CLASSES,
+        )
     )
-    if masked:
-        model = tflottery.prune_once(model, 0.2)
     model.compile(
-        optimizer=keras.optimizers.Adam(1.2e-3),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=keras_module.optimizers.Adam(1.2e-3),
+        loss=keras_module.losses.SparseCategoricalCrossentropy(
+            from_logits=True
+        ),
         metrics=["accuracy"],
         jit_compile=jit_compile,
         steps_per_execution=steps_per_execution,
@@ -69,10 +76,27 @@ def compiled(
     return model
 
 
-def fit(model: Any, batches: Any, steps: int) -> None:
+def dense(model: Any) -> Any:
+    """Leaves a network as it is."""
+    return model
+
+
+def masked(model: Any) -> Any:
+    """Wraps a network and prunes it to a density of 0.8."""
+    return tflottery.prune_once(model, 0.2)
+
+
+def fit(
+    model: Any, batches: Any, steps: int, callbacks: Sequence[Any] = ()
+) -> None:
     """Trains so many steps, and prints nothing."""
     model.fit(
-        batches, steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0
+        batches,
+        steps_per_epoch=steps,
+        epochs=1,
+        shuffle=False,
+        verbose=0,
+        callbacks=list(callbacks),
     )
 
 
@@ -106,11 +130,11 @@ def masked_over_dense(
     """
     images = random_images(input_shape, max(10 * batch_size, 100))
     tasks = {}
-    for kind in ("masked", "dense"):
+    for kind, wrap in (("masked", masked), ("dense", dense)):
         model = compiled(
             network,
             input_shape,
-            masked=kind == "masked",
+            wrap=wrap,
             jit_compile=jit_compile,
             steps_per_execution=steps_per_execution,
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.figure import Figure
 from benchmarks.measuring import alternate, seconds_of
-from benchmarks.stepping import compiled, fit, random_images
+from benchmarks.stepping import compiled, fit, masked, random_images
 from tflottery.layers import evidence, prune, state
 from tflottery.rewinding.policy import WeightRewinding
 from tflottery.rewinding.snapshot import Snapshot
@@ -58,7 +58,7 @@ class _Network:
         self.model: Any = compiled(
             "lenet_300_100",
             (28, 28, 1),
-            masked=True,
+            wrap=masked,
             jit_compile=True,
             steps_per_execution=steps_per_execution,
         )

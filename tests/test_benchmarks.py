@@ -20,6 +20,11 @@ def _root_on_path(monkeypatch):
 FIGURES = {
     "step_lenet": ["step_lenet/jit", "step_lenet/no jit"],
     "step_conv": ["step_conv/jit", "step_conv/no jit"],
+    "step_tf_keras": [
+        f"step_tf_keras/lenet_300_100/{jit}/{kind}"
+        for jit in ("jit", "no jit")
+        for kind in ("wrapped", "gradual", "TF-MOT")
+    ],
     "mask_update": [
         "mask_update/TF-MOT over pruner",
         "mask_update/TF-MOT over prune",
@@ -32,6 +37,8 @@ FIGURES = {
 AIMS = {
     "step_lenet/jit": "<= 1.05",
     "step_conv/jit": "<= 1.02",
+    "step_tf_keras/lenet_300_100/jit/wrapped": "<= 1.05",
+    "step_tf_keras/lenet_300_100/no jit/wrapped": "<= 1.05",
     "mask_update/pruner": "<= 0.3",
     "turnaround": "<= 1",
     "import_time/tflottery": "<= 1.1",

@@ -82,6 +82,8 @@ _SKIPPED = [block for page in PAGES for block in _python(page) if block.why_not]
 @pytest.mark.parametrize("page", _RUN)
 def test_the_snippets_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # A page may import TF-MOT, which sets it; this has it taken back after.
+    monkeypatch.delenv("TF_USE_LEGACY_KERAS", raising=False)
     run_page([block for block in _python(page) if not block.why_not])
 
 
