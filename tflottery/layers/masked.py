@@ -41,8 +41,7 @@ class Masked(keras.layers.Wrapper):
     Args:
         layer: the layer to run, a `keras.layers.Layer`.
         weights: relative paths (`"kernel"`, `"cell/recurrent_kernel"`) of the
-            weights to mask. `None` (the default) means all that
-            `tflottery.layers.prunable` finds once the layer is built.
+            weights to mask. `None` (the default) means all that are prunable.
         settings: a `PruningSettings` or its config; how a search prunes this
             layer. `None` for masks without a search.
         **kwargs: `name` (default: the layer's), `dtype` (default: the
@@ -74,7 +73,8 @@ class Masked(keras.layers.Wrapper):
         self.step_source = None
         self.refused_training = False
         self.pruning_step = None
-        self._masked = {}
+        # Untracked: the weights are the layer's, and keep their order there.
+        vars(self)["_masked"] = {}
         # The wrapper speaks for its layer: same signature, same handling of
         # masks, no conversion of arguments of its own.
         self._convert_input_args = False
@@ -90,7 +90,7 @@ class Masked(keras.layers.Wrapper):
         ):
             setattr(self, name, getattr(layer, name))
         self._supports_masking = layer.supports_masking
-        if layer.built:
+        if prunable.is_complete(layer, self.weight_paths):
             self._create_masks()
 
     def __getattr__(self, name):
@@ -111,11 +111,14 @@ class Masked(keras.layers.Wrapper):
         if not self.layer.built:
             self.layer.build(*args, **kwargs)
             self.layer.built = True
-        self._create_masks()
+        if not self.built:
+            self._create_masks()
 
     def __call__(self, *args, **kwargs):
         """Calls the wrapped layer; builds it on the way if need be."""
-        if not self.layer.built:
+        if not self.built and not prunable.is_complete(
+            self.layer, self.weight_paths
+        ):
             # Layers that build from several inputs know best how: a symbolic
             # call builds them and computes nothing.
             self.layer(*symbolic(args), **symbolic(kwargs))
@@ -293,5 +296,5 @@ class Masked(keras.layers.Wrapper):
         """Builds the wrapped layer as it was built, then the masks."""
         if config is not None and not self.layer.built:
             self.layer.build_from_config(config)
-        if self.layer.built and not self.built:
-            self._create_masks()
+        if prunable.is_complete(self.layer, self.weight_paths):
+            self.build()

@@ -45,7 +45,6 @@ class PrunableWeight:
             *(keras_path.split("/")[:-1]),
         )
 
-
     @property
     def is_depthwise(self) -> bool:
         """Whether it filters each channel by itself."""
@@ -64,6 +63,21 @@ def variable_path(variable: Any) -> str:
 def variables_of(layer: Any) -> dict[str, Any]:
     """Returns `{relative path: variable}` of a layer."""
     return paths.variables(layer)
+
+
+def is_complete(layer: Any, weights: Iterable[str] | None) -> bool:
+    """Tells whether a layer is built, and has the weights that are named.
+
+    A layer made of layers may count as built when it comes from a file, and
+    have no weights before its first call.
+
+    Args:
+        layer: any layer.
+        weights: relative paths; `None` if none are known.
+    """
+    if not layer.built:
+        return False
+    return not weights or set(weights) <= variables_of(layer).keys()
 
 
 def owners_of(layer: Any, wanted: Iterable[str]) -> list[Any]:
@@ -96,7 +110,7 @@ def prunable_weights(layer: Any) -> list[PrunableWeight]:
             chosen[id(owner)] = _chosen_by_layer(owner)
         of_layer = chosen[id(owner)]
         if (
-            _is_kernel(path, variable)
+            _is_kernel(path, variable, owner)
             if of_layer is None
             else id(variable) in of_layer
         ):
@@ -164,11 +178,12 @@ def _chosen_by_layer(layer: Any) -> set[int] | None:
     return {id(weight) for weight in weights}
 
 
-def _is_kernel(path: str, variable: Any) -> bool:
+def _is_kernel(path: str, variable: Any, owner: Any) -> bool:
     name = path.split("/")[-1]
     dtype = getattr(variable.dtype, "name", variable.dtype)
     return (
         variable.trainable
+        and owner.trainable  # of which the weights of tf_keras know nothing
         and len(variable.shape) >= 2
         and ("float" in str(dtype))
         and _KERNEL.fullmatch(name) is not None

@@ -180,8 +180,16 @@ def _skip_reason(layer, settings, predicate) -> str | None:
 
 
 def _builds_nothing(layer: Any) -> bool:
-    """Tells whether an unbuilt layer keeps the base class's empty `build`."""
-    return getattr(type(layer).build, "_is_default", False)
+    """Tells whether an unbuilt layer will have no weights once it is built.
+
+    A layer made of layers may leave its building to their first call, and
+    `MultiHeadAttention` of tf_keras has not even those until then.
+    """
+    return (
+        getattr(type(layer).build, "_is_default", False)
+        and not paths.children(layer)
+        and not hasattr(layer, "_build_from_signature")
+    )
 
 
 def _masked_names(wrapper: Any) -> list[str]:

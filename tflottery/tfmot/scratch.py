@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+_ATTENTION = ("query", "value", "key")  # what `MultiHeadAttention` takes
+
 
 def call(layer: Any, args: Any, kwargs: Any) -> None:
     """Calls a layer on placeholders shaped like the arguments.
@@ -25,25 +27,33 @@ def call(layer: Any, args: Any, kwargs: Any) -> None:
         layer(*args, **kwargs)
 
 
-def build_attention(layer: Any) -> bool:
-    """Builds a `MultiHeadAttention` that knows its shapes from a file.
+def build(layer: Any, input_shape: Any) -> None:
+    """Builds a layer that is known by the shape of its input alone.
 
-    It has no `build`; its projections are made in its first call.
+    Layers without a `build` of their own, made of other layers, are built by
+    a call.
 
     Args:
-        layer: any unbuilt tf_keras layer.
-
-    Returns:
-        Whether it was one, and is built now.
+        layer: an unbuilt tf_keras layer.
+        input_shape: shape, or a structure of shapes, of its first argument.
     """
-    if not getattr(layer, "_built_from_signature", False):
-        return False
-    names = ("_query_shape", "_value_shape", "_key_shape")
-    shapes = [getattr(layer, name, None) for name in names]
-    if None in shapes:
-        return False
-    call(layer, [tf.TensorSpec(shape, layer.dtype) for shape in shapes], {})
-    return True
+    shapes = [getattr(layer, f"_{name}_shape", None) for name in _ATTENTION]
+    if not getattr(type(layer).build, "_is_default", False):
+        layer.build(input_shape)
+    elif hasattr(layer, "_build_from_signature") and None not in shapes:
+        call(layer, [tf.TensorSpec(shape, "float32") for shape in shapes], {})
+    elif input_shape is not None:
+        call(layer, [_specs(input_shape)], {})
+    layer.built = True
+
+
+def _specs(shape):
+    if isinstance(shape, dict):
+        return {key: _specs(value) for key, value in shape.items()}
+    if isinstance(shape, (list, tuple)):
+        if not all(size is None or isinstance(size, int) for size in shape):
+            return type(shape)(_specs(value) for value in shape)
+    return tf.TensorSpec(shape, "float32")
 
 
 def _placeholder(value):

@@ -81,7 +81,7 @@ class PruneLowMagnitude(guard.wrapper_class()):
         self.input_spec = layer.input_spec
         if hasattr(layer, "_batch_input_shape"):
             self._batch_input_shape = layer._batch_input_shape
-        if layer.built:
+        if prunable.is_complete(layer, self.weight_paths):
             self._create_masks()
 
     @tf.__internal__.tracking.no_automatic_dependency_tracking
@@ -106,11 +106,10 @@ class PruneLowMagnitude(guard.wrapper_class()):
 
     def build(self, input_shape=None):
         """Builds the wrapped layer, then the masks."""
-        if not self.layer.built:
-            if not scratch.build_attention(self.layer):
-                self.layer.build(input_shape)
-            self.layer.built = True
-        self._create_masks()
+        if not prunable.is_complete(self.layer, self.weight_paths):
+            scratch.build(self.layer, input_shape)
+        if not self.built:
+            self._create_masks()
 
     def __call__(self, *args, **kwargs):
         """Calls the wrapped layer; builds it on the way if need be."""
@@ -118,11 +117,10 @@ class PruneLowMagnitude(guard.wrapper_class()):
         outer = inspect.signature(self.layer.__call__).parameters.values()
         names = [p.name for p in outer if p.kind is p.POSITIONAL_OR_KEYWORD]
         args, kwargs = _named(args, kwargs, names)
-        if not self.layer.built:
-            # Layers that build from several inputs know best how: a call in
-            # a graph that is thrown away builds them and computes nothing.
-            scratch.call(self.layer, args, kwargs)
         if not self.built:
+            if not prunable.is_complete(self.layer, self.weight_paths):
+                # Layers that build from several inputs know best how.
+                scratch.call(self.layer, args, kwargs)
             self._create_masks()
         return super().__call__(*args, **kwargs)
 
@@ -245,8 +243,7 @@ class PruneLowMagnitude(guard.wrapper_class()):
             return self.layer(*args, **kwargs)
 
     def _should_use_autograph(self):
-        # Nothing in `call` needs it; the wrapped layer has its own.
-        return False
+        return False  # the wrapped layer has its own
 
     def _count_step(self):
         training = guard.call_context().training
@@ -286,9 +283,12 @@ class PruneLowMagnitude(guard.wrapper_class()):
     def from_config(cls, config, custom_objects=None):
         """Makes a wrapper from `get_config`."""
         config = dict(config)
-        layer = tf_keras.layers.deserialize(
-            config.pop("layer"), custom_objects=custom_objects
-        )
+        inner = dict(config.pop("layer"))
+        # From HDF5, tf_keras would look a user's class up by its bare name.
+        name = inner.get("registered_name")
+        if tf_keras.saving.get_registered_object(name, custom_objects):
+            inner["class_name"] = name
+        layer = tf_keras.layers.deserialize(inner, custom_objects)
         return cls(layer, **config)
 
 
@@ -296,5 +296,5 @@ def _named(args, kwargs, names):
     """Gives arguments beyond the first the names that they go by."""
     if len(args) > len(names):
         return args, kwargs
-    named = dict(zip(names[1:], args[1:], strict=False))
-    return args[:1], {**named, **kwargs}
+    named = zip(names[1:], args[1:], strict=False)
+    return args[:1], {**dict(named), **kwargs}
