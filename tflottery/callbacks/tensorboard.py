@@ -101,6 +101,8 @@ class PruningSummaries(Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Finds the search, which may stand after this callback in `fit`."""
+        if self._rounds is None:  # a loop of the user's own began without us
+            self.on_train_begin()
         self._epoch_start = self._step
         search = iterative.search_of(self.model)
         if search is None or search.params is not self.params:

@@ -74,7 +74,7 @@ class Masked(keras.layers.Wrapper):
         self.refused_training = False
         self.pruning_step = None
         # Untracked: the weights are the layer's, and keep their order there.
-        vars(self)["_masked"] = {}
+        vars(self)["_masked"] = None
         # The wrapper speaks for its layer: same signature, same handling of
         # masks, no conversion of arguments of its own.
         self._convert_input_args = False
@@ -111,18 +111,15 @@ class Masked(keras.layers.Wrapper):
         if not self.layer.built:
             self.layer.build(*args, **kwargs)
             self.layer.built = True
-        if not self.built:
+        if self._masked is None:
             self._create_masks()
 
     def __call__(self, *args, **kwargs):
         """Calls the wrapped layer; builds it on the way if need be."""
-        if not self.built and not prunable.is_complete(
-            self.layer, self.weight_paths
-        ):
-            # Layers that build from several inputs know best how: a symbolic
-            # call builds them and computes nothing.
-            self.layer(*symbolic(args), **symbolic(kwargs))
-        if not self.built:
+        if self._masked is None:
+            if not prunable.is_complete(self.layer, self.weight_paths):
+                # Layers that build from several inputs know best how.
+                self.layer(*symbolic(args), **symbolic(kwargs))
             self._create_masks()
         return super().__call__(*args, **kwargs)
 
@@ -136,6 +133,7 @@ class Masked(keras.layers.Wrapper):
                 if self.settings is None
                 or self.settings.covers(weight, self.layer)
             ]
+        vars(self)["_masked"] = {}
         previously_locked = self._tracker.locked
         self._tracker.unlock()
         for path in self.weight_paths:
@@ -180,7 +178,7 @@ class Masked(keras.layers.Wrapper):
     @property
     def masked_weights(self) -> dict[str, tuple[Any, Any]]:
         """`{relative path: (weight variable, boolean mask variable)}`."""
-        return dict(self._masked)
+        return dict(self._masked or {})
 
     def set_mask(self, path: str, mask) -> None:
         """Sets one mask and zeroes the stored entries outside it.
@@ -197,7 +195,7 @@ class Masked(keras.layers.Wrapper):
 
     def release(self):
         """Undoes what wrapping did to the weights and returns the layer."""
-        for path, (variable, mask) in self._masked.items():
+        for path, (variable, mask) in self.masked_weights.items():
             self.set_mask(path, mask.numpy())
             if isinstance(variable.constraint, MaskedConstraint):
                 variable.constraint = variable.constraint.constraint
@@ -218,7 +216,7 @@ class Masked(keras.layers.Wrapper):
         variables = self.layer.variables
         given = {id(v): v.value for v in variables}
         given.update(
-            (id(v), keep(v.value, m)) for v, m in self._masked.values()
+            (id(v), keep(v.value, m)) for v, m in self.masked_weights.values()
         )
         # Every value is handed over: a scope hides the one around it.
         with Recording(
@@ -260,14 +258,14 @@ class Masked(keras.layers.Wrapper):
             ValueError: LoRA is on for a masked weight. Keras saves the sum of
                 kernel and adapter, which is dense, and the mask would cut it.
         """
-        owners = prunable.owners_of(self.layer, self._masked)
+        owners = prunable.owners_of(self.layer, self.masked_weights)
         if any(getattr(owner, "lora_enabled", False) for owner in owners):
             raise ValueError(
                 f"Layer `{self.name}` cannot be saved with both a mask and "
                 "LoRA: what Keras saves is their sum, which is dense. Save "
                 "`tflottery.strip_pruning(model)` instead."
             )
-        for path, (_, mask) in self._masked.items():
+        for path, (_, mask) in self.masked_weights.items():
             store[path.replace("/", "_")] = mask.numpy()
         if self.pruning_step is not None:
             if self.step_source is not None:
@@ -276,7 +274,7 @@ class Masked(keras.layers.Wrapper):
 
     def load_own_variables(self, store):
         """Loads the masks, and the step of a schedule if there is one."""
-        for path, (_, mask) in self._masked.items():
+        for path, (_, mask) in self.masked_weights.items():
             key = path.replace("/", "_")
             if key not in store:
                 raise ValueError(

@@ -66,18 +66,21 @@ def variables_of(layer: Any) -> dict[str, Any]:
 
 
 def is_complete(layer: Any, weights: Iterable[str] | None) -> bool:
-    """Tells whether a layer is built, and has the weights that are named.
+    """Tells whether a layer has all the weights that it will have.
 
-    A layer made of layers may count as built when it comes from a file, and
-    have no weights before its first call.
+    A layer made of layers may count as built when it comes from a file, while
+    those are still to be built by its first call.
 
     Args:
         layer: any layer.
-        weights: relative paths; `None` if none are known.
+        weights: relative paths of weights that it must have; `None` if none
+            are known.
     """
     if not layer.built:
         return False
-    return not weights or set(weights) <= variables_of(layer).keys()
+    if not weights or set(weights) <= variables_of(layer).keys():
+        return True
+    return all(is_complete(child, None) for child in paths.children(layer))
 
 
 def owners_of(layer: Any, wanted: Iterable[str]) -> list[Any]:

@@ -41,10 +41,11 @@ def prune_iteratively(
     `tflottery.Snapshot`).
 
     Args:
-        model: a Keras 3 model (Sequential, functional, nested, subclassed), a
-            layer, or a list of layers. A subclassed model is changed in
-            place; otherwise the result shares its layers' weights with the
-            original. Compile it afterwards.
+        model: a model of Keras 3 or tf_keras (Sequential, functional, nested,
+            subclassed), a layer, or a list of layers; also a tf_keras model
+            that TF-MOT has wrapped, whose masks are kept. A subclassed model
+            is changed in place; otherwise the result shares its layers'
+            weights with the original. Compile it afterwards.
         prune_fraction: share of the *surviving* weights removed each round,
             in [0, 1); a float, or `{layer name, weight path or regex: float}`
             with `"default"` for the rest. Default 0.2.
@@ -91,7 +92,9 @@ def prune_iteratively(
         rewind_to=rewind_to,
         skip=patterns,
     )
-    return wrapping.wrap(model, settings, predicate, strict)
+    wrapped = wrapping.wrap(model, settings, predicate, strict)
+    wrapping.note_unsaved_randomness(wrapped)
+    return wrapped
 
 
 def prune_once(

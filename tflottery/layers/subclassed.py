@@ -70,9 +70,7 @@ def remember_wrapping(model: Any, settings: PruningSettings) -> None:
             return MaskedSubclassedModel.from_config(config, custom_objects)
 
     Wrapped.__name__ = Wrapped.__qualname__ = original.__name__
-    # tf_keras looks a class up in its module when it is not registered yet,
-    # as in a process that has only imported this library.
-    Wrapped.__module__ = original.__module__ if of.name == "keras" else __name__
+    Wrapped.__module__ = original.__module__
     _register(Wrapped, saving)
     _register(MaskedSubclassedModel, saving)
     model.__class__ = Wrapped
@@ -116,4 +114,3 @@ def _register(cls, saving):
 
 
 _register(MaskedSubclassedModel, keras.saving)
-globals()[f"{_PACKAGE}>{_NAME}"] = MaskedSubclassedModel  # see above

@@ -7,8 +7,9 @@ changed in place (`attributes`).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tflottery.layers import (
@@ -154,10 +155,28 @@ def _rebuild(of: Any, model: Any, visit: Callable[[Any], Any]) -> Any:
     """Clones a functional or Sequential model around the given layers."""
     if not any(visit(layer) is not layer for layer in model.layers):
         return model
-    rebuilt = of.keras.models.clone_model(model, clone_function=visit)
+    with _seen_as_not_compiled(model):
+        rebuilt = of.keras.models.clone_model(model, clone_function=visit)
     if type(rebuilt) is not type(model):
         attributes.keep_class(rebuilt, model, visit)
     return rebuilt
+
+
+@contextlib.contextmanager
+def _seen_as_not_compiled(model: Any) -> Iterator[None]:
+    """Keeps Keras 3 from compiling the clone with copies of all it can copy.
+
+    The slots of the optimizer would be lost, and a loss that is a plain
+    function cannot be copied at all. tf_keras does not compile clones.
+    """
+    compiled = vars(model).get("compiled")
+    if compiled:
+        model.compiled = False
+    try:
+        yield
+    finally:
+        if compiled:
+            model.compiled = True
 
 
 def _renew_settings(wrapper: Any, settings: PruningSettings) -> None:

@@ -17,6 +17,7 @@ from tflottery.layers import (
     family,
     paths,
     prunable,
+    state,
     subclassed,
     surgery,
 )
@@ -111,6 +112,20 @@ def wrap_like(
         return not any(id(v) in wanted for v in layer.variables)
 
     return wrap(model, settings, was_dense, check_names=False)
+
+
+def note_unsaved_randomness(model: Any) -> None:
+    """Says so if random numbers cannot be rewound with the rest."""
+    items = model if isinstance(model, (list, tuple)) else [model]
+    names = [name for item in items for name in state.unsaved_randomness(item)]
+    if names:
+        _logger.warning(
+            "The random numbers of %s cannot be rewound: tf_keras keeps their "
+            "state where nobody can read it. All else is rewound. For an "
+            "exact rewind call `tf_keras.backend.experimental."
+            "enable_tf_random_generator()` before building the model.",
+            ", ".join(f"`{name}`" for name in names[:5]),
+        )
 
 
 def _patterns(settings):

@@ -1,4 +1,4 @@
-"""`prune_scope`: loading wrapped tf_keras models from files in HDF5."""
+"""`prune_scope`: loading wrapped tf_keras models in a new process."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 def prune_scope() -> Any:
     """Returns a scope in which wrapped tf_keras models can be loaded.
 
-    Files in the `.keras` format, of either Keras, need no scope; HDF5 files
-    (`.h5`) of tf_keras do, if nothing was wrapped in the process before. Files
-    of TF-MOT's own wrappers load in this scope too, as TF-MOT's wrappers;
+    A process that has wrapped no tf_keras model yet needs it, whatever the
+    format of the file, as with TF-MOT. Keras 3 models need no scope. Files of
+    TF-MOT's own wrappers load in this scope too, as TF-MOT's wrappers;
     `tflottery.prune_iteratively` takes them over.
 
     Returns:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import weakref
 from typing import Any
 
 import numpy as np
@@ -67,9 +68,10 @@ class PruneLowMagnitude(guard.wrapper_class()):
         self.refused_training = False
         self._note(
             weight_paths=None if weights is None else list(weights),
-            _masked={},
+            _masked=None,
             _places=[],
             _penalties=[],
+            _counted_in=_never,
             pruning_vars=[],
             prunable_weights=[],
             # The wrapper speaks for its layer: same signature.
@@ -78,7 +80,6 @@ class PruneLowMagnitude(guard.wrapper_class()):
         )
         self._supports_masking = layer.supports_masking
         self.pruning_obj = HostPruning(self)
-        self.input_spec = layer.input_spec
         if hasattr(layer, "_batch_input_shape"):
             self._batch_input_shape = layer._batch_input_shape
         if prunable.is_complete(layer, self.weight_paths):
@@ -108,7 +109,7 @@ class PruneLowMagnitude(guard.wrapper_class()):
         """Builds the wrapped layer, then the masks."""
         if not prunable.is_complete(self.layer, self.weight_paths):
             scratch.build(self.layer, input_shape)
-        if not self.built:
+        if self._masked is None:
             self._create_masks()
 
     def __call__(self, *args, **kwargs):
@@ -117,7 +118,7 @@ class PruneLowMagnitude(guard.wrapper_class()):
         outer = inspect.signature(self.layer.__call__).parameters.values()
         names = [p.name for p in outer if p.kind is p.POSITIONAL_OR_KEYWORD]
         args, kwargs = _named(args, kwargs, names)
-        if not self.built:
+        if self._masked is None:
             if not prunable.is_complete(self.layer, self.weight_paths):
                 # Layers that build from several inputs know best how.
                 scratch.call(self.layer, args, kwargs)
@@ -196,7 +197,7 @@ class PruneLowMagnitude(guard.wrapper_class()):
     @property
     def masked_weights(self) -> dict[str, tuple[Any, Any]]:
         """`{relative path: (weight variable, boolean mask variable)}`."""
-        return dict(self._masked)
+        return dict(self._masked or {})
 
     def set_mask(self, path: str, mask) -> None:
         """Sets one mask and zeroes the stored entries outside it.
@@ -218,7 +219,7 @@ class PruneLowMagnitude(guard.wrapper_class()):
 
     def release(self):
         """Undoes what wrapping did to the weights and returns the layer."""
-        for path, (variable, mask) in self._masked.items():
+        for path, (variable, mask) in self.masked_weights.items():
             self.set_mask(path, mask.numpy())
             if isinstance(variable.constraint, keeping.MaskedConstraint):
                 keeping.set_constraint(variable, variable.constraint.constraint)
@@ -256,6 +257,10 @@ class PruneLowMagnitude(guard.wrapper_class()):
                 if tf.executing_eagerly() and int(self.pruning_step) < 0:
                     self.refused_training = True
                     raise RuntimeError(missing_callback(self))
+        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        if graph is not None and graph is self._counted_in():
+            return  # a second use of the layer in the same step
+        self._note(_counted_in=_never if graph is None else weakref.ref(graph))
         self.pruning_step.assign_add(tf.cast(training, tf.int64))
 
     def compute_mask(self, *args, **kwargs):
@@ -290,6 +295,10 @@ class PruneLowMagnitude(guard.wrapper_class()):
             inner["class_name"] = name
         layer = tf_keras.layers.deserialize(inner, custom_objects)
         return cls(layer, **config)
+
+
+def _never():
+    return None
 
 
 def _named(args, kwargs, names):
