@@ -104,8 +104,9 @@ def wrap(
         return wrapped
 
     def adopt(layer, weights, masks):
-        if not weights and not masks:
-            return layer
+        reason = _skip_reason(layer, settings, predicate)
+        if reason is not None or not masks:
+            return visit(layer)
         wrapped = of.masked(layer, weights=weights, settings=settings)
         for path, mask in masks.items():
             wrapped.set_mask(path, mask)

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import weakref
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tflottery.layers import paths, prunable, scheduled
-from tflottery.layers.settings import PruningSettings, missing_callback
-from tflottery.tfmot import guard, keeping, scratch
+from tflottery.layers.settings import PruningSettings
+from tflottery.tfmot import guard, keeping, scratch, step_counter
 from tflottery.tfmot.host_pruning import HostPruning
 from tflottery.tfmot.masked_variable import MaskedVariable
 
@@ -71,7 +70,7 @@ class PruneLowMagnitude(guard.wrapper_class()):
             _masked=None,
             _places=[],
             _penalties=[],
-            _counted_in=_never,
+            _step_counter=step_counter.StepCounter(),
             pruning_vars=[],
             prunable_weights=[],
             # The wrapper speaks for its layer: same signature.
@@ -234,7 +233,7 @@ class PruneLowMagnitude(guard.wrapper_class()):
     def call(self, *args, **kwargs):
         """Runs the layer on masked weights."""
         if self.settings is not None and self.settings.schedule is not None:
-            self._count_step()
+            self._step_counter.count(self)
         with contextlib.ExitStack() as stack:
             for place in self._places:
                 stack.enter_context(place.masked())
@@ -245,23 +244,6 @@ class PruneLowMagnitude(guard.wrapper_class()):
 
     def _should_use_autograph(self):
         return False  # the wrapped layer has its own
-
-    def _count_step(self):
-        training = guard.call_context().training
-        if training is None:
-            training = tf_keras.backend.learning_phase()
-        if isinstance(training, (bool, int)) and not training:
-            return
-        if isinstance(training, (bool, int)) and self.step_source is None:
-            with tf.init_scope():
-                if tf.executing_eagerly() and int(self.pruning_step) < 0:
-                    self.refused_training = True
-                    raise RuntimeError(missing_callback(self))
-        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-        if graph is not None and graph is self._counted_in():
-            return  # a second use of the layer in the same step
-        self._note(_counted_in=_never if graph is None else weakref.ref(graph))
-        self.pruning_step.assign_add(tf.cast(training, tf.int64))
 
     def compute_mask(self, *args, **kwargs):
         """Returns what the wrapped layer returns."""
@@ -295,10 +277,6 @@ class PruneLowMagnitude(guard.wrapper_class()):
             inner["class_name"] = name
         layer = tf_keras.layers.deserialize(inner, custom_objects)
         return cls(layer, **config)
-
-
-def _never():
-    return None
 
 
 def _named(args, kwargs, names):
