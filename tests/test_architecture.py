@@ -19,16 +19,18 @@ LIBRARY = ROOT / "tflottery"
 # Packages that may be imported by each package. A package of the design that
 # is not built yet stands here already, so that it finds its place.
 _UP_TO_LAYERS = {"core", "pruning", "layers"}
-_MIDDLE = {"rewinding", "supermasks", "export", "tfmot"}
+_MIDDLE = {"rewinding", "supermasks", "export", "gradual"}
 _SIDE = {"data", "models", "distribution"}
-_UP_TO_CALLBACKS = _UP_TO_LAYERS | _MIDDLE | {"callbacks"}
+_BELOW_CALLBACKS = _UP_TO_LAYERS | _MIDDLE | {"tfmot"}
+_UP_TO_CALLBACKS = _BELOW_CALLBACKS | {"callbacks"}
 _UP_TO_LOTTERY = _UP_TO_CALLBACKS | _SIDE | {"lottery"}
 MAY_IMPORT = {
     "core": set(),
     "pruning": {"core"},
     "layers": {"core", "pruning"},
     **{name: _UP_TO_LAYERS for name in _MIDDLE},
-    "callbacks": _UP_TO_LAYERS | _MIDDLE,
+    "tfmot": _UP_TO_LAYERS | {"gradual"},
+    "callbacks": _BELOW_CALLBACKS,
     **{name: {"core"} for name in _SIDE},
     "lottery": _UP_TO_LOTTERY - {"lottery"},
     "analysis": _UP_TO_LOTTERY,

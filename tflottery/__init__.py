@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from tflottery.core.files import DamagedFileError, ForeignFileError
     from tflottery.core.mask import Mask
     from tflottery.core.step import Step
+    from tflottery.gradual.low_magnitude import prune_low_magnitude
+    from tflottery.gradual.policy import PruningPolicy
+    from tflottery.gradual.scheduled import update_pruning_step
+    from tflottery.gradual.xnnpack import PruneForLatencyOnXNNPack
     from tflottery.layers.evidence import masks, set_mask, sparsity
-    from tflottery.layers.low_magnitude import prune_low_magnitude
     from tflottery.layers.masked import Masked
-    from tflottery.layers.policy import PruningPolicy
     from tflottery.layers.prunable import PrunableLayer
     from tflottery.layers.prune import (
         prune,
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
         prune_once,
         strip_pruning,
     )
-    from tflottery.layers.scheduled import update_pruning_step
-    from tflottery.layers.xnnpack import PruneForLatencyOnXNNPack
     from tflottery.lottery.config import SearchConfig
     from tflottery.lottery.search import SearchResult, find_ticket
     from tflottery.lottery.training import TrainingDivergedError
@@ -65,8 +65,8 @@ _HOMES = {
     "NOfM": "pruning.structures",
     "PolynomialDecay": "pruning.gradual",
     "PrunableLayer": "layers.prunable",
-    "PruneForLatencyOnXNNPack": "layers.xnnpack",
-    "PruningPolicy": "layers.policy",
+    "PruneForLatencyOnXNNPack": "gradual.xnnpack",
+    "PruningPolicy": "gradual.policy",
     "PruningSchedule": "pruning.gradual_schedule",
     "PruningSummaries": "callbacks.tensorboard",
     "SearchConfig": "lottery.config",
@@ -83,13 +83,13 @@ _HOMES = {
     "models": "",
     "prune": "layers.prune",
     "prune_iteratively": "layers.prune",
-    "prune_low_magnitude": "layers.low_magnitude",
+    "prune_low_magnitude": "gradual.low_magnitude",
     "prune_once": "layers.prune",
     "prune_scope": "tfmot.scope",
     "set_mask": "layers.evidence",
     "sparsity": "layers.evidence",
     "strip_pruning": "layers.prune",
-    "update_pruning_step": "layers.scheduled",
+    "update_pruning_step": "gradual.scheduled",
 }
 __all__ = [
     "Block",

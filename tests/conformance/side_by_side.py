@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 import tflottery
-from tflottery.layers import evidence, scheduled
+from tflottery.gradual import scheduled
+from tflottery.layers import evidence
 
 FAMILIES = ("keras", "tf_keras")
 

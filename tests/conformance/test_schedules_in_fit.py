@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 import tflottery
-from tflottery.layers import scheduled
+from tflottery.gradual import scheduled
 
 STEPS = 12
 SCHEDULES = {

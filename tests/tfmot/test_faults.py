@@ -12,7 +12,8 @@ import tensorflow as tf
 import tf_keras
 
 import tflottery
-from tflottery.layers import evidence, scheduled
+from tflottery.gradual import scheduled
+from tflottery.layers import evidence
 
 X = np.ones((8, 4), "float32")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tflottery.callbacks.callback import Callback
-from tflottery.layers import scheduled
+from tflottery.gradual import scheduled
 from tflottery.layers.settings import missing_callback
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from tflottery.layers import scheduled
+from tflottery.gradual import scheduled
 
 
 class HostPruning:

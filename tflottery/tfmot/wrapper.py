@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tflottery.layers import paths, prunable, scheduled
+from tflottery.gradual import scheduled
+from tflottery.layers import paths, prunable
 from tflottery.layers.settings import PruningSettings
 from tflottery.tfmot import guard, keeping, scratch, step_counter
 from tflottery.tfmot.host_pruning import HostPruning

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tflottery.core import checks
-from tflottery.layers import family, policy, prunable, wrapping
+from tflottery.gradual import policy
+from tflottery.layers import family, prunable, wrapping
 from tflottery.layers.settings import PruningSettings
 from tflottery.pruning.gradual import ConstantSparsity
 from tflottery.pruning.structures import Block, NOfM

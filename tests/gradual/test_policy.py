@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from tflottery.layers import graph, policy, xnnpack
+from tflottery.gradual import graph, policy, xnnpack
 from tflottery.layers.masked import Masked
 
 BOTH = pytest.mark.parametrize("k", [keras, tf_keras], ids=["keras", "legacy"])

@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tflottery.core import text_table
-from tflottery.layers import graph, paths
+from tflottery.gradual import graph
+from tflottery.layers import paths
 
 
 class PruningPolicy(abc.ABC):

@@ -12,10 +12,10 @@ import fractions
 import operator
 from typing import Any
 
-from tflottery.layers import graph
-from tflottery.layers import xnnpack_rules as rules
-from tflottery.layers.graph import Graph, Node
-from tflottery.layers.policy import PolicyReport, PruningPolicy, verdicts
+from tflottery.gradual import graph
+from tflottery.gradual import xnnpack_rules as rules
+from tflottery.gradual.graph import Graph, Node
+from tflottery.gradual.policy import PolicyReport, PruningPolicy, verdicts
 
 _CONSUMERS = operator.attrgetter("consumers")
 _PRODUCERS = operator.attrgetter("producers")

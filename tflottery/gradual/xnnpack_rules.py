@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tflottery.layers import graph
-from tflottery.layers.graph import Node
+from tflottery.gradual import graph
+from tflottery.gradual.graph import Node
 
 _PASSING = "Add Multiply ZeroPadding2D ReLU LeakyReLU ELU Dropout".split()
 _ACTIVATIONS = ("relu", "relu6", "leaky_relu", "elu", "sigmoid")

@@ -1,0 +1,10 @@
+"""Gradual pruning, TF-MOT's own kind, for models of either Keras.
+
+Masks that follow a schedule while a model trains, and policies that choose
+what is pruned.
+
+* `low_magnitude`: the verb, `prune_low_magnitude`.
+* `scheduled`: the clock that makes masks at their steps.
+* `policy`, `xnnpack`, `xnnpack_rules`: which layers, and why; `graph` is the
+  view of a model that they share.
+"""
