@@ -8,6 +8,8 @@ smaller `Mask` goes out, and every promise is tested in milliseconds.
 * `structures`: in what pattern they may go.
 * `allocation`: how one target is shared among tensors.
 * `schedules`: how dense each round is.
+* `gradual`, `gradual_schedule`, `gradual_names`: how sparse at each training
+  step, as TF-MOT says it; and how such schedules are saved.
 * `selection`: the best entries, exactly as many as asked, in linear time.
 * `pruner`: the product of them.
 * `registry`: names, configs and instances turned into one another.
