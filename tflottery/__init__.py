@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from tflottery.core.files import DamagedFileError, ForeignFileError
     from tflottery.core.mask import Mask
     from tflottery.core.step import Step
+    from tflottery.gradual.clock import update_pruning_step
     from tflottery.gradual.low_magnitude import prune_low_magnitude
     from tflottery.gradual.policy import PruningPolicy
-    from tflottery.gradual.scheduled import update_pruning_step
     from tflottery.gradual.xnnpack import PruneForLatencyOnXNNPack
     from tflottery.layers.evidence import masks, set_mask, sparsity
     from tflottery.layers.masked import Masked
@@ -89,7 +89,7 @@ _HOMES = {
     "set_mask": "layers.evidence",
     "sparsity": "layers.evidence",
     "strip_pruning": "layers.prune",
-    "update_pruning_step": "gradual.scheduled",
+    "update_pruning_step": "gradual.clock",
 }
 __all__ = [
     "Block",

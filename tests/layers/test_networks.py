@@ -7,18 +7,24 @@ import logging
 import keras
 import numpy as np
 import pytest
+import tf_keras
 
 import tflottery
 from tflottery.layers import evidence
 
-SMALL = ("MobileNet", "MobileNetV2", "MobileNetV3Small")
+FAMILIES = {"keras": keras, "tf_keras": tf_keras}
+SMALL = {
+    "keras": ("MobileNet", "MobileNetV2", "MobileNetV3Small"),
+    "tf_keras": ("MobileNetV3Small",),
+}
 
 
 def application_builders():
     return {
-        name: function
+        (family, name): function
+        for family, module in FAMILIES.items()
         for name, function in inspect.getmembers(
-            keras.applications, inspect.isfunction
+            module.applications, inspect.isfunction
         )
         if name[0].isupper()
     }
@@ -30,26 +36,26 @@ BUILDERS = application_builders()
 def parameters():
     return [
         pytest.param(
-            name, marks=() if name in SMALL else pytest.mark.slow, id=name
+            family,
+            name,
+            marks=() if name in SMALL[family] else pytest.mark.slow,
+            id=f"{family}-{name}",
         )
-        for name in BUILDERS
+        for family, name in BUILDERS
     ]
 
 
-def build_application(name):
-    accepted = inspect.signature(BUILDERS[name]).parameters
+def build_application(family, name):
+    builder = BUILDERS[family, name]
+    accepted = inspect.signature(builder).parameters
     arguments = {"weights": None, "classes": 4}
-    side = 331 if name == "NASNetLarge" else 96
-    if name == "NASNetMobile":
-        side = 224
-    if name in ("InceptionV3", "InceptionResNetV2", "Xception"):
-        side = 96
-    if "input_shape" in accepted:
+    side = {"NASNetLarge": 331, "NASNetMobile": 224}.get(name, 96)
+    if "input_shape" in accepted or "kwargs" in accepted:
         arguments["input_shape"] = (side, side, 3)
-    return BUILDERS[name](**arguments), side
+    return builder(**arguments), side
 
 
-def check_network(model, x, tmp_path, custom_objects=None):
+def check_network(k, model, x, tmp_path):
     expected = np.asarray(model(x))
     wrapped = tflottery.prune_iteratively(model)
     assert len(tflottery.masks(wrapped)) >= 1
@@ -66,7 +72,7 @@ def check_network(model, x, tmp_path, custom_objects=None):
     output = np.asarray(wrapped(x))
     path = tmp_path / "model.keras"
     wrapped.save(path)
-    loaded = keras.models.load_model(path, custom_objects=custom_objects)
+    loaded = k.models.load_model(path)
     assert evidence.current_mask(loaded) == mask
     np.testing.assert_allclose(
         np.asarray(loaded(x)), output, rtol=1e-4, atol=1e-5
@@ -81,15 +87,18 @@ def check_network(model, x, tmp_path, custom_objects=None):
 
 
 def test_every_application_is_listed():
-    assert set(SMALL) <= set(BUILDERS) and len(BUILDERS) >= 38
+    for family, small in SMALL.items():
+        names = {name for which, name in BUILDERS if which == family}
+        assert set(small) <= names and len(names) >= 38
 
 
-@pytest.mark.parametrize("name", parameters())
-def test_every_network_of_keras_applications_wraps(name, tmp_path):
-    keras.utils.clear_session()
+@pytest.mark.parametrize(("family", "name"), parameters())
+def test_every_network_of_applications_wraps(family, name, tmp_path):
+    k = FAMILIES[family]
+    k.backend.clear_session()
     gc.collect()  # models hold themselves in circles, gigabytes of them
-    keras.utils.set_random_seed(0)
-    model, side = build_application(name)
+    k.utils.set_random_seed(0)
+    model, side = build_application(family, name)
     kernels = [
         layer
         for layer in model._flatten_layers()
@@ -98,7 +107,14 @@ def test_every_network_of_keras_applications_wraps(name, tmp_path):
         is not None
     ]
     x = np.random.default_rng(0).normal(size=(1, side, side, 3)).astype("f4")
-    mask = check_network(model, x, tmp_path)
+    # tf_keras has not registered the layers that only this network is made of.
+    custom = {
+        type(layer).__name__: type(layer)
+        for layer in model.layers
+        if type(layer).__module__.startswith("tf_keras.src.applications")
+    }
+    with k.saving.custom_object_scope(custom):
+        mask = check_network(k, model, x, tmp_path)
     assert len(mask) >= len({id(layer) for layer in kernels}) > 10
 
 
@@ -170,7 +186,7 @@ def test_a_subclassed_transformer_wraps_trains_saves_loads_and_strips(
     model = Transformer()
     model.build((None, 7))
     ids = np.random.default_rng(0).integers(0, 20, (4, 7)).astype("int32")
-    mask = check_network(model, ids, tmp_path)
+    mask = check_network(keras, model, ids, tmp_path)
     # Embedding, head, and per block four projections and two matrices.
     assert len(mask) == 2 + 2 * 6
     assert type(model) is Transformer

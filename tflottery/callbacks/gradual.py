@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
 
 from tflottery.callbacks.callback import Callback
+from tflottery.gradual import clock as clocks
 from tflottery.gradual import scheduled
 from tflottery.layers.settings import missing_callback
+
+_logger = logging.getLogger("tflottery")
 
 
 class UpdatePruningStep(Callback):
@@ -49,7 +53,7 @@ class UpdatePruningStep(Callback):
     def __init__(self, restart: bool = False):
         super().__init__()
         self.restart = restart
-        self._clock: scheduled.PruningClock | None = None
+        self._clock: clocks.PruningClock | None = None
         self._last_batch = -1
         self._announced = self._is_under_way = False
 
@@ -64,16 +68,20 @@ class UpdatePruningStep(Callback):
         function = getattr(model, "train_function", None)
         if isinstance(function, _Asking):
             model.train_function = function.function
-        for wrapper in scheduled.scheduled_wrappers(model):
-            if wrapper.refused_training:
-                # Its train function was left half made.
-                model.train_function = None
-                wrapper.refused_training = False
+        clocks.allow_training(model)
 
     def on_train_begin(self, logs=None):
         """Takes the schedules up where they were left."""
-        self._clock = scheduled.PruningClock(self.model)
+        self._clock = clocks.PruningClock(self.model)
         self._clock.start(self.restart)
+        if not self._clock.wrappers:
+            _logger.warning(
+                "`UpdatePruningStep` has nothing to do: %s",
+                clocks.not_scheduled(self.model),
+            )
+        function = getattr(self.model, "train_function", None)
+        if self._clock.wrappers and function is not None:
+            self.model.train_function = _Asking(function, self._clock.wrappers)
         self._last_batch = -1
         self._announced = self._is_under_way = False
 
@@ -135,25 +143,29 @@ class UpdatePruningStep(Callback):
 
     def on_train_end(self, logs=None):
         """Leaves the schedules to the next `fit`."""
-        finished = self._clock.finished
         self._clock.stop()
-        function = getattr(self.model, "train_function", None)
-        if self._clock.wrappers and not finished and function is not None:
-            self.model.train_function = _Asking(function, self._clock)
 
 
 class _Asking:
     """A traced train function that asks whether the schedules are followed.
 
-    What was traced with the callback would train without it all the same.
+    What was traced with the callback would train without it all the same, in
+    a later `fit`, or in one after a `fit` that was interrupted.
     """
 
-    def __init__(self, function, clock):
+    def __init__(self, function, wrappers):
         self.function = function
-        self._clock = clock
+        self._wrappers = wrappers
 
     def __call__(self, *args, **kwargs):
-        for wrapper in self._clock.wrappers:
-            if wrapper.step_source is None:
-                raise RuntimeError(missing_callback(wrapper))
+        """Trains, if the batch was announced to whoever follows."""
+        followed = {}
+        for wrapper in self._wrappers:
+            clock = getattr(wrapper.step_source, "__self__", None)
+            followed.setdefault(id(clock), (clock, wrapper))
+        for clock, wrapper in followed.values():
+            if clock is None or not clock.takes_part():
+                after = scheduled.stored_step(wrapper)
+                if scheduled.next_update(wrapper, after) is not None:
+                    raise RuntimeError(missing_callback(wrapper))
         return self.function(*args, **kwargs)

@@ -29,7 +29,7 @@ _searches: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 def search_of(model: Any) -> IterativePruning | None:
     """Returns the search that runs, or ran last, on a model."""
-    return _searches.get(model)
+    return _searches.get(model, lambda: None)()
 
 
 class IterativePruning(Callback):
@@ -182,7 +182,7 @@ class IterativePruning(Callback):
         self._initial = Snapshot.take(self.model)
         if self._plan.rewind_step == 0:
             self.snapshot = self._initial
-        _searches[self.model] = self
+        _searches[self.model] = weakref.ref(self)  # which holds the model
 
     def on_epoch_begin(self, epoch, logs=None):
         """Checks, once, that the epochs are enough for the rounds."""

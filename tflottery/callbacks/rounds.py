@@ -59,9 +59,17 @@ class RoundPlan:
             starts_over: whether later rounds begin at step 0, not at k.
 
         Raises:
-            ValueError: the length of an epoch is unknown; k is past the end
-                of a round; k or the end of a round lies inside an execution.
+            ValueError: the model follows a schedule; the length of an epoch
+                is unknown; k is past the end of a round; k or the end of a
+                round lies inside an execution.
         """
+        if settings.schedule is not None:
+            raise ValueError(
+                "A search prunes in rounds, and the model follows a schedule. "
+                "Received: a model wrapped by `prune_low_magnitude`. Hand it "
+                "over with `model = tflottery.prune_iteratively(model, ...)`; "
+                "its masks are kept."
+            )
         if not batches:
             raise ValueError(
                 "The length of an epoch must be known. Received: a data set "

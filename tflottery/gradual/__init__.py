@@ -4,7 +4,7 @@ Masks that follow a schedule while a model trains, and policies that choose
 what is pruned.
 
 * `low_magnitude`: the verb, `prune_low_magnitude`.
-* `scheduled`: the clock that makes masks at their steps.
+* `scheduled`, `clock`: the masks that a schedule asks for, and who says when.
 * `policy`, `xnnpack`, `xnnpack_rules`: which layers, and why; `graph` is the
   view of a model that they share.
 """

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from tflottery.core import checks
 from tflottery.gradual import policy
-from tflottery.layers import family, prunable, wrapping
+from tflottery.layers import evidence, family, prunable, wrapping
 from tflottery.layers.settings import PruningSettings
+from tflottery.pruning import gradual, gradual_names
 from tflottery.pruning.gradual import ConstantSparsity
 from tflottery.pruning.structures import Block, NOfM
 
+_logger = logging.getLogger("tflottery")
 _POOLING = {"AVG": "average", "MAX": "max"}
 
 
@@ -80,7 +83,7 @@ def prune_low_magnitude(
 
     Reference: Zhu and Gupta, To prune, or not to prune, 2017, section 3.
     """
-    family.of(to_prune)
+    family.of(to_prune, "to_prune")
     settings = PruningSettings.create(
         scope="layerwise",
         structure=_structure(block_size, block_pooling_type, sparsity_m_by_n),
@@ -88,6 +91,8 @@ def prune_low_magnitude(
         if pruning_schedule is None
         else pruning_schedule,
     )
+    gradual.evaluate(gradual_names.get(settings.schedule), 1)
+    _note_wrapped(to_prune)
     predicate = None
     if pruning_policy is not None:
         pruning_policy = policy.check(pruning_policy)
@@ -110,6 +115,12 @@ def _structure(block_size, pooling, m_by_n):
                 "`sparsity_m_by_n` must have fewer zeros than weights. "
                 f"Received: sparsity_m_by_n={m_by_n!r}. It is m zeros among n "
                 "consecutive weights; use (2, 4) for two of four."
+            )
+        if (height, width) != (1, 1):
+            raise ValueError(
+                "`block_size` and `sparsity_m_by_n` are two patterns; give "
+                f"one. Received: block_size={block_size!r}, sparsity_m_by_n="
+                f"{m_by_n!r}."
             )
         return NOfM(keep=group - zeros, group=group)
     if (height, width) == (1, 1):
@@ -140,13 +151,23 @@ def _refused_by(pruning_policy):
     return refused
 
 
+def _note_wrapped(to_prune):
+    found = evidence.wrappers(to_prune)
+    if found:
+        _logger.warning(
+            "%d layers are wrapped already and keep their settings and masks. "
+            "For other settings wrap `tflottery.strip_pruning(model)`.",
+            len(found),
+        )
+
+
 def _check_prunable(to_prune):
     """Refuses a layer that was given by itself and has nothing to prune."""
     given = to_prune if isinstance(to_prune, (list, tuple)) else [to_prune]
     for layer in given:
         if hasattr(layer, "fit") or not layer.built or not layer.weights:
             continue
-        if not prunable.prunable_weights(layer):
+        if not prunable.prunable_weights(layer, frozen=True):
             raise ValueError(
                 f"`to_prune` has nothing to prune. Received: `{layer.name}` of "
                 f"class {type(layer).__name__}, which {prunable.why_not(layer)}"

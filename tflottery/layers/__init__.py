@@ -9,7 +9,7 @@
 * `attributes`, `surgery`, `subclassed`: wrappers into models and out again.
 * `slots`, `legacy_slots`, `state`: the optimizer's memory, and the whole state
   of training.
-* `evidence`, `saliency`, `flow`: a model turned into arrays, and masks put back.
+* `evidence`, `saliency`, `flow`: a model turned into arrays, masks put back.
 * `wrapping`: wrapping with a word to the user on what was left out.
 * `prune`: the verbs that users call.
 """

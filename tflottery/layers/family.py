@@ -15,6 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 
+class CannotMaskError(ValueError):
+    """A layer keeps a weight where no mask can reach it."""
+
+
 class Family(abc.ABC):
     """What wrapping does differently in one Keras family."""
 
@@ -99,15 +103,19 @@ def get(name: str) -> Family:
     return _registered[name]()
 
 
-def of(model: Any) -> Family:
+def of(model: Any, argument: str = "model") -> Family:
     """Returns the family of a model, a layer or a list of layers.
+
+    Args:
+        model: any object.
+        argument: what it is called in the message.
 
     Raises:
         TypeError: of neither family, or of both.
     """
     name = family_of(model)
     if name is None:
-        raise TypeError(_refusal(model))
+        raise TypeError(_refusal(model, argument))
     return get(name)
 
 
@@ -133,16 +141,18 @@ def family_of(model: Any) -> str | None:
     return None
 
 
-def _refusal(model: Any) -> str:
+def _refusal(model: Any, argument: str) -> str:
     if isinstance(model, (list, tuple)):
         found = sorted({family_of(item) or "neither" for item in model})
         if len(found) > 1:
             return (
-                "`model` must be a list of layers of one Keras. Received: a "
+                f"`{argument}` must be a list of layers of one Keras. Received:"
+                " a "
                 f"list with layers of {' and '.join(found)}. Build all of "
                 "them with `import keras`, or all with `import tf_keras`."
             )
     return (
-        "`model` must be a Keras model, a layer or a list of layers. "
+        f"`{argument}` must be a Keras model, a layer or a list of at least "
+        "one layer. "
         f"Received: {model!r} (of type {type(model).__name__})."
     )

@@ -19,7 +19,11 @@ from tflottery.layers.keeping import (
     keep,
 )
 from tflottery.layers.recording import Recording, symbolic
-from tflottery.layers.settings import PruningSettings, missing_callback
+from tflottery.layers.settings import (
+    PruningSettings,
+    missing_callback,
+    paths_to_mask,
+)
 
 _STEP = "pruning_step"
 
@@ -127,12 +131,7 @@ class Masked(keras.layers.Wrapper):
         self.built = True
         found = prunable.variables_of(self.layer)
         if self.weight_paths is None:
-            self.weight_paths = [
-                weight.path
-                for weight in prunable.prunable_weights(self.layer)
-                if self.settings is None
-                or self.settings.covers(weight, self.layer)
-            ]
+            self.weight_paths = paths_to_mask(self.layer, self.settings)
         vars(self)["_masked"] = {}
         previously_locked = self._tracker.locked
         self._tracker.unlock()
@@ -155,6 +154,8 @@ class Masked(keras.layers.Wrapper):
                     autocast=False,
                     name=path.replace("/", "_") + "_mask",
                 )
+                # As an attribute it is found by `tf.train.Checkpoint`.
+                setattr(self, "_mask_of_" + path.replace("/", "_"), mask)
                 variable.constraint = MaskedConstraint(
                     variable.constraint, mask
                 )

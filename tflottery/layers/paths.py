@@ -46,7 +46,15 @@ def own_variables(layer: Any) -> list[tuple[str, Any]]:
         ]
         names = [_last_name(variable) for variable in variables]
     else:
-        variables = [*layer._trainable_weights, *layer._non_trainable_weights]
+        variables = [
+            variable
+            for variable in (
+                *layer._trainable_weights,
+                *layer._non_trainable_weights,
+            )
+            # A vocabulary is listed there too, and is no variable.
+            if hasattr(variable, "assign")
+        ]
         names = [_last_name(variable) for variable in variables]
         if "DepthwiseConv" in (base.__name__ for base in type(layer).__mro__):
             # Keras 3 calls the only kernel of this layer `kernel`.

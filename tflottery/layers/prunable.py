@@ -89,12 +89,13 @@ def owners_of(layer: Any, wanted: Iterable[str]) -> list[Any]:
     return [owner for path, _, owner in paths.walk(layer) if path in wanted]
 
 
-def prunable_weights(layer: Any) -> list[PrunableWeight]:
+def prunable_weights(layer: Any, frozen: bool = False) -> list[PrunableWeight]:
     """Finds the weights of a layer or model that can be pruned, at any depth.
 
     Args:
         layer: a built layer or model; `get_prunable_weights()` on it or on a
             layer inside it decides for that layer.
+        frozen: whether weights of layers that are not trainable count too.
 
     Returns:
         The weights, in the order of `tflottery.layers.paths.walk`.
@@ -113,7 +114,7 @@ def prunable_weights(layer: Any) -> list[PrunableWeight]:
             chosen[id(owner)] = _chosen_by_layer(owner)
         of_layer = chosen[id(owner)]
         if (
-            _is_kernel(path, variable, owner)
+            _is_kernel(path, variable, owner, frozen)
             if of_layer is None
             else id(variable) in of_layer
         ):
@@ -181,14 +182,26 @@ def _chosen_by_layer(layer: Any) -> set[int] | None:
     return {id(weight) for weight in weights}
 
 
-def _is_kernel(path: str, variable: Any, owner: Any) -> bool:
+def _is_kernel(path: str, variable: Any, owner: Any, frozen: bool) -> bool:
     name = path.split("/")[-1]
     dtype = getattr(variable.dtype, "name", variable.dtype)
     return (
-        variable.trainable
-        and owner.trainable  # of which the weights of tf_keras know nothing
+        (frozen or (variable.trainable and owner.trainable))
+        and _would_train(variable, owner)
         and len(variable.shape) >= 2
         and ("float" in str(dtype))
         and _KERNEL.fullmatch(name) is not None
         and _NOT_A_KERNEL.fullmatch(name) is None
     )
+
+
+def _would_train(variable: Any, owner: Any) -> bool:
+    """Tells whether a weight is one to train, though its layer may be frozen.
+
+    A layer's `trainable` is no attribute of the weights of tf_keras, and in
+    Keras 3 it hides what they were made for.
+    """
+    made_to_train = getattr(owner, "_trainable_variables", None)
+    if made_to_train is None:
+        made_to_train = owner._trainable_weights
+    return any(variable is other for other in made_to_train)

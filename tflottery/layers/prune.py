@@ -93,6 +93,7 @@ def prune_iteratively(
         skip=patterns,
     )
     wrapped = wrapping.wrap(model, settings, predicate, strict)
+    wrapping.note_frozen(wrapped)
     wrapping.note_unsaved_randomness(wrapped)
     return wrapped
 

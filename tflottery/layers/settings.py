@@ -13,6 +13,7 @@ from typing import Any
 
 from tflottery.core import checks
 from tflottery.core.step import Step
+from tflottery.layers import prunable
 from tflottery.pruning import (
     allocation,
     criteria,
@@ -146,6 +147,23 @@ class PruningSettings:
     def from_config(cls, config: Mapping[str, Any]) -> PruningSettings:
         """Makes settings from `get_config`."""
         return cls(**{**config, "skip": tuple(config.get("skip", ()))})
+
+
+def prunes_frozen(settings: PruningSettings | None) -> bool:
+    """Whether weights of layers that are not trainable are pruned too.
+
+    By a schedule they are, as in TF-MOT; a search is for what trains.
+    """
+    return settings is not None and settings.schedule is not None
+
+
+def paths_to_mask(layer: Any, settings: PruningSettings | None) -> list[str]:
+    """Returns the paths of the weights of a built layer that get a mask."""
+    return [
+        weight.path
+        for weight in prunable.prunable_weights(layer, prunes_frozen(settings))
+        if settings is None or settings.covers(weight, layer)
+    ]
 
 
 def matches(patterns: Sequence[str], names: Sequence[str]) -> bool:

@@ -19,7 +19,11 @@ from tflottery.layers import (
     paths,
     prunable,
 )
-from tflottery.layers.settings import PruningSettings, matches
+from tflottery.layers.settings import (
+    PruningSettings,
+    matches,
+    prunes_frozen,
+)
 
 keras_family.register()
 
@@ -86,7 +90,7 @@ def wrap(
             if _builds_nothing(layer):
                 return layer
             return of.masked(layer, settings=settings)
-        weights = prunable.prunable_weights(layer)
+        weights = prunable.prunable_weights(layer, prunes_frozen(settings))
         chosen = [
             weight.path
             for weight in weights
@@ -99,7 +103,11 @@ def wrap(
                     settings.why_dense if weights else prunable.why_not(layer)
                 )
             return layer
-        wrapped = of.masked(layer, weights=chosen, settings=settings)
+        try:
+            wrapped = of.masked(layer, weights=chosen, settings=settings)
+        except family.CannotMaskError as error:
+            report.skipped[layer.name] = f"cannot be masked: {error}"
+            return layer
         report.masked += _masked_names(wrapped)
         return wrapped
 

@@ -69,7 +69,9 @@ def wrap(
     unasked = {
         layer: reason
         for layer, reason in report.skipped.items()
-        if "kernel nor" in reason or "model itself" in reason
+        if "kernel nor" in reason
+        or "model itself" in reason
+        or "cannot be masked" in reason
     }
     if not evidence.wrappers(wrapped):
         message = (
@@ -112,6 +114,24 @@ def wrap_like(
         return not any(id(v) in wanted for v in layer.variables)
 
     return wrap(model, settings, was_dense, check_names=False)
+
+
+def note_frozen(model: Any) -> None:
+    """Says so if layers are left dense because they are frozen."""
+    names: dict[str, None] = {}
+    for item in model if isinstance(model, (list, tuple)) else [model]:
+        trained = {id(w.variable) for w in prunable.prunable_weights(item)}
+        for weight in prunable.prunable_weights(item, frozen=True):
+            if id(weight.variable) not in trained:
+                names[weight.owner.name] = None
+    if names:
+        _logger.warning(
+            "%d frozen layers are left dense: %s. To have them pruned, set "
+            "`trainable = True` before wrapping.",
+            len(names),
+            ", ".join([f"`{name}`" for name in list(names)[:5]])
+            + (", ..." if len(names) > 5 else ""),
+        )
 
 
 def note_unsaved_randomness(model: Any) -> None:

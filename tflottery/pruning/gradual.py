@@ -183,7 +183,8 @@ def evaluate(schedule: Callable, step: Any) -> tuple[bool, float]:
     return bool(turn), checks.check_fraction("sparsity", sparsity, what=way_out)
 
 
-def _is_arithmetic(schedule: Any) -> bool:
+def is_arithmetic(schedule: Any) -> bool:
+    """Tells whether the steps of a schedule can be computed, not searched."""
     # A subclass may ask differently, so its class is not looked into.
     return type(schedule) in (ConstantSparsity, PolynomialDecay)
 
@@ -213,7 +214,7 @@ def last_update(schedule: Callable, after: Any, until: Any) -> int | None:
     """
     after = gradual_schedule.check_step("after", after)
     until = gradual_schedule.check_step("until", until)
-    if not _is_arithmetic(schedule):
+    if not is_arithmetic(schedule):
         steps = range(until, after, -1)
         return next((s for s in steps if evaluate(schedule, s)[0]), None)
     if schedule.end_step != -1:
@@ -244,7 +245,7 @@ def next_update(schedule: Callable, after: Any) -> int | None:
         [10, 20, 40, None]
     """
     after = gradual_schedule.check_step("after", after)
-    if not _is_arithmetic(schedule):
+    if not is_arithmetic(schedule):
         return after + 1
     if after < schedule.begin_step:
         return schedule.begin_step

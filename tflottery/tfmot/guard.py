@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
+import warnings
 from typing import Any
 
 _VARIABLE = "TF_USE_LEGACY_KERAS"
@@ -30,9 +32,14 @@ def tfmot() -> Any:
         ('PruningSchedule', True)
     """
     _settle_tf_keras()
+    if "tensorflow_model_optimization" in sys.modules:
+        return _import("tensorflow_model_optimization").sparsity.keras
     before = os.environ.get(_VARIABLE)
     try:
-        return _import("tensorflow_model_optimization").sparsity.keras
+        with warnings.catch_warnings():
+            # Of `distutils`, which is its own affair.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return _import("tensorflow_model_optimization").sparsity.keras
     finally:
         if before is None:
             os.environ.pop(_VARIABLE, None)

@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from tflottery.layers import paths
+from tflottery.layers.family import CannotMaskError
 from tflottery.tfmot.masked_variable import keep
 
 
@@ -57,13 +58,15 @@ class Place:
         root: the wrapped layer; it and the layers below it are searched.
         owner: the layer among them that the weight belongs to.
         variable: the weight.
+
+    Attributes:
         stand_in: `MaskedVariable` that is put there during a call.
 
     Raises:
-        ValueError: the weight hangs on no attribute of a layer.
+        CannotMaskError: the weight hangs on no attribute of a layer.
     """
 
-    def __init__(self, root: Any, owner: Any, variable: Any, stand_in: Any):
+    def __init__(self, root: Any, owner: Any, variable: Any):
         layers = [root, *root._flatten_layers(include_self=False)]
         self._at = [
             place
@@ -72,7 +75,7 @@ class Place:
             for place in _find(vars(layer), variable)
         ]
         if not self._at:
-            raise ValueError(
+            raise CannotMaskError(
                 f"The weight `{variable.name}` of layer `{owner.name}` can "
                 "only be masked where the layer keeps it. Received: a layer "
                 f"of class {type(owner).__name__} without an attribute, list, "
@@ -80,7 +83,7 @@ class Place:
                 "to an attribute, as in `self.kernel = self.add_weight(...)`, "
                 "or leave the layer out with `skip`."
             )
-        self._stand_in = stand_in
+        self.stand_in: Any = None
         self._held_by = 0
         self._before: list[Any] = []
 
@@ -92,10 +95,10 @@ class Place:
         if not self._held_by:
             self._before = [container[key] for container, key, _ in self._at]
             for container, key, index in self._at:
-                container[key] = _with(container[key], index, self._stand_in)
+                container[key] = _with(container[key], index, self.stand_in)
         self._held_by += 1
         try:
-            with self._stand_in.read_once():
+            with self.stand_in.read_once():
                 yield
         finally:
             self._held_by -= 1

@@ -38,7 +38,8 @@ class StepCounter:
         is_known = isinstance(training, (bool, int))
         if is_known and not training:
             return
-        if is_known and wrapper.step_source is None:
+        is_saved = guard.call_context().saving  # traced, not trained
+        if is_known and wrapper.step_source is None and not is_saved:
             _check_followed(wrapper)
         if not tf.executing_eagerly():
             graph = tf.compat.v1.get_default_graph()

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from tflottery.gradual import scheduled
 from tflottery.layers import paths, prunable
-from tflottery.layers.settings import PruningSettings
+from tflottery.layers.settings import PruningSettings, paths_to_mask
 from tflottery.tfmot import guard, keeping, scratch, step_counter
 from tflottery.tfmot.host_pruning import HostPruning
 from tflottery.tfmot.masked_variable import MaskedVariable
@@ -129,14 +129,14 @@ class PruneLowMagnitude(guard.wrapper_class()):
         self.built = True
         found = {p: (v, o) for p, v, o in paths.walk(self.layer)}
         if self.weight_paths is None:
-            chosen = [
-                weight.path
-                for weight in prunable.prunable_weights(self.layer)
-                if self.settings is None
-                or self.settings.covers(weight, self.layer)
-            ]
+            chosen = paths_to_mask(self.layer, self.settings)
             self._note(weight_paths=chosen)
-        masked, places, penalties, triples = {}, [], [], []
+        places = {
+            path: keeping.Place(self.layer, found[path][1], found[path][0])
+            for path in self.weight_paths
+            if path in found
+        }
+        masked, penalties, triples = {}, [], []
         with tf.init_scope(), tf.name_scope(self.name):
             for path in self.weight_paths:
                 if path not in found:
@@ -167,15 +167,12 @@ class PruneLowMagnitude(guard.wrapper_class()):
                     path.replace("/", "_") + "_threshold", (), "float32", 0.0
                 )
                 masked[path] = (variable, mask)
-                stand_in = MaskedVariable(variable, mask, owner)
-                places.append(
-                    keeping.Place(self.layer, owner, variable, stand_in)
-                )
+                places[path].stand_in = MaskedVariable(variable, mask, owner)
                 triples.append((variable, mask, threshold))
             self.pruning_step = self._add_state("pruning_step", (), "int64", -1)
         self._note(
             _masked=masked,
-            _places=places,
+            _places=list(places.values()),
             _penalties=penalties,
             pruning_vars=triples,
             prunable_weights=[variable for variable, _, _ in triples],
