@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -159,6 +160,9 @@ def prune_once(
             structure=structure,
             skip=patterns,
         )
+        if loss is None and saliency.is_compiled(model):
+            # What is wrapped is not compiled; the original's loss will do.
+            loss = functools.partial(_compiled_loss, model)
         model = wrapping.wrap(model, settings, predicate, strict)
         if not evidence.wrappers(model):
             return model
@@ -173,6 +177,10 @@ def prune_once(
         density = (1.0 - sparsity) ** (step / steps)
         evidence.set_mask(model, pruner.prune(mask, found, density))
     return model
+
+
+def _compiled_loss(model, y, output):
+    return model.compute_loss(x=None, y=y, y_pred=output)
 
 
 def strip_pruning(model: Any) -> Any:

@@ -90,7 +90,7 @@ def _gradients(model, data, loss, hessian):
             f"{type(data).__name__}. Of a data set pass the first batch, "
             "`next(iter(dataset))`."
         )
-    if loss is None and not _is_compiled(model):
+    if loss is None and not is_compiled(model):
         raise ValueError(
             "`loss` must be given for a model that is not compiled: the "
             "criterion needs gradients. Received: loss=None."
@@ -145,7 +145,8 @@ def _metrics_kept(model):
             variable.assign(before[id(variable)])
 
 
-def _is_compiled(model):
+def is_compiled(model: Any) -> bool:
+    """Tells whether a model of either family is compiled."""
     # tf_keras has no public word for it.
     return getattr(model, "compiled", getattr(model, "_is_compiled", False))
 
