@@ -36,7 +36,8 @@ def prune_iteratively(
     Every layer with a kernel or an embedding table, at any depth, is put into
     a wrapper that masks its weights where they are used. Nothing is pruned
     yet: until the first round the wrapped model computes and trains exactly
-    as before. The rounds are run by
+    as before (but for optimizers that treat the rows of an embedding table
+    that a batch does not visit apart). The rounds are run by
     `tflottery.callbacks.IterativePruning` inside one `fit`, by
     `tflottery.find_ticket`, or by a loop of your own (`tflottery.prune`,
     `tflottery.Snapshot`).
