@@ -14,7 +14,7 @@ from tflottery.layers import evidence
 
 FAMILIES = {"keras": keras, "tf_keras": tf_keras}
 SMALL = {
-    "keras": ("MobileNet", "MobileNetV2", "MobileNetV3Small"),
+    "keras": ("MobileNetV2",),
     "tf_keras": ("MobileNetV3Small",),
 }
 
