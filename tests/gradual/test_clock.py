@@ -64,6 +64,18 @@ def test_a_second_fit_without_the_callback_is_refused_and_can_be_mended(
     assert tflottery.sparsity(model) == 0.8
 
 
+def test_updates_that_were_missed_are_made_up_for():
+    import tf_keras  # whose wrappers count steps that nobody announces
+
+    model = scheduled(tf_keras)
+    tflottery.update_pruning_step(model)
+    for _ in range(13):
+        model.train_on_batch(X, Y)
+    assert tflottery.sparsity(model) == 0.0
+    fit(model, tflottery.UpdatePruningStep())
+    assert tflottery.sparsity(model) == 0.8  # the update of step 12
+
+
 def test_a_schedule_is_followed_without_tracing_the_step_anew(any_keras):
     model = scheduled(any_keras, last_step=100)
     traced = []

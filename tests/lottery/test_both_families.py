@@ -74,7 +74,7 @@ LENET = {
     **MOMENTUM,
 }
 CASES = {
-    "mlp, Adam": (None, MLP),
+    "mlp, Adam, rewound to step 20": (None, {**MLP, "rewind_to": "20it"}),
     "mlp, RMSprop": (None, {**MLP, "optimizer": "rmsprop"}),
     "mlp, AdamW": (None, {**MLP, "optimizer": "adamw"}),
     "lenet, global, momentum, rewound to step 10": (None, LENET),
