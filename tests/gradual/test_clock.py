@@ -76,6 +76,17 @@ def test_updates_that_were_missed_are_made_up_for():
     assert tflottery.sparsity(model) == 0.8  # the update of step 12
 
 
+def test_a_model_that_the_first_batch_builds_gets_its_pattern(any_keras):
+    model = tflottery.prune_low_magnitude(
+        any_keras.Sequential([any_keras.layers.Dense(5)]),
+        sparsity_m_by_n=(2, 4),
+    )
+    model.compile("sgd", "mse")
+    fit(model, tflottery.UpdatePruningStep())
+    # Made at step 1, when there is no weight yet; so at the next stop.
+    assert tflottery.sparsity(model) == 0.5
+
+
 def test_a_schedule_is_followed_without_tracing_the_step_anew(any_keras):
     model = scheduled(any_keras, last_step=100)
     traced = []

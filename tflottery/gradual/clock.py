@@ -146,12 +146,8 @@ class PruningClock:
         for wrapper in self.wrappers:
             wrapper.step_source = None
 
-    @property
-    def finished(self) -> bool:
-        """Whether no schedule has an update to come."""
-        return self._next_update() is None
-
     def _next_update(self):
+        """Returns the first step to come that may have an update, or `None`."""
         steps = [scheduled.next_update(w, self._checked) for w in self.wrappers]
         return min((s for s in steps if s is not None), default=None)
 
@@ -170,6 +166,8 @@ class PruningClock:
         self._next = self._next_update()
 
     def _update(self, until: int) -> int:
+        if not all(wrapper.built for wrapper in self.wrappers):
+            return 0  # the first batch builds them; what is due waits for it
         if self._next is None or until < self._next:
             self._checked = max(self._checked, until)
             return 0

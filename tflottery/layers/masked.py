@@ -73,7 +73,7 @@ class Masked(keras.layers.Wrapper):
             settings = PruningSettings.from_config(settings)
         self.settings = settings
         # Who follows the schedule, if there is one: a function that returns
-        # the step. What `scheduled.PruningClock` sets.
+        # the step. What `gradual.clock.PruningClock` sets.
         self.step_source = None
         self.refused_training = False
         self.pruning_step = None
