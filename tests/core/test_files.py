@@ -20,66 +20,13 @@ from tflottery.core import documents, files, records
 from tflottery.core.mask import Mask
 
 
-class RemoteFile(io.BytesIO):
-    """Takes bytes only, like TensorFlow's files, and has no descriptor."""
-
-    def __init__(self, store, key):
-        super().__init__()
-        self.store, self.key = store, key
-
-    def write(self, data):
-        if type(data) is not bytes:
-            raise TypeError(f"bytes only, not {type(data).__name__}")
-        return super().write(data)
-
-    def __exit__(self, kind, *rest):
-        if kind is None:
-            self.store[self.key] = self.getvalue()
-        return super().__exit__(kind, *rest)
-
-
-@epath.register_path_cls("tflotterytest://")
-class RemotePath(epath.Path):
-    """A bucket in memory, which no function of `os` can reach."""
-
-    store: dict[str, bytes] = {}
-
-    def __fspath__(self):
-        raise AssertionError(f"{self} was used as a local path")
-
-    def exists(self):
-        return str(self) in self.store
-
-    def open(self, mode="r", **unused):
-        if mode == "rb":
-            if str(self) not in self.store:
-                raise FileNotFoundError(str(self))
-            return io.BytesIO(self.store[str(self)])
-        if mode != "wb":
-            raise AssertionError(f"mode {mode!r} is text")
-        return RemoteFile(self.store, str(self))
-
-    def mkdir(self, mode=None, parents=False, exist_ok=False):
-        return None
-
-    def replace(self, target):
-        self.store[str(target)] = self.store.pop(str(self))
-        return target
-
-    def unlink(self, missing_ok=False):
-        if self.store.pop(str(self), None) is None and not missing_ok:
-            raise FileNotFoundError(str(self))
-
-
 @pytest.fixture
-def remote(monkeypatch):
-    monkeypatch.setattr(RemotePath, "store", {})
-
+def remote(bucket, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a local call for a remote path")
 
     monkeypatch.setattr(os, "fsync", refuse)
-    return RemotePath
+    return bucket
 
 
 @pytest.fixture(params=[str, pathlib.Path, epath.Path])
@@ -258,9 +205,38 @@ def test_other_types_are_no_paths(path):
         files.exists(path)
 
 
+def test_a_path_of_pathlib_that_lost_a_slash_is_no_local_folder(bucket):
+    # It would be a local folder named "gs:".
+    for text in ("gs://bucket/run", "tflotterytest://bucket"):
+        with pytest.raises(ValueError, match=f"lost a slash.*{text}"):
+            files.exists(pathlib.PurePosixPath(text))
+    assert not files.exists(pathlib.Path("nowhere:/bucket"))
+    assert not files.exists(pathlib.Path("c:/bucket"))
+
+
 def test_an_unknown_scheme_is_named():
     with pytest.raises(ValueError, match="unknown scheme 'nowhere://'.*gs://"):
         files.exists("nowhere://bucket/file")
+
+
+def test_a_scheme_that_tensorflow_lacks_is_explained(remote, monkeypatch):
+    # With TensorFlow installed, etils leaves all schemes to it.
+    class UnimplementedError(Exception):
+        pass
+
+    def refuse(path, *unused, **named):
+        raise UnimplementedError(f"File system scheme not implemented: {path}")
+
+    for name in ("exists", "open", "mkdir", "unlink"):
+        monkeypatch.setattr(type(remote.path), name, refuse)
+    for use in (
+        files.exists,
+        files.remove,
+        files.read_bytes,
+        lambda path: files.write_bytes(path, b""),
+    ):
+        with pytest.raises(ValueError, match="tflotterytest.*EPATH_USE_TF=0"):
+            use(remote.path / "file")
 
 
 def test_every_kind_of_file_works_on_a_remote_path(remote):
@@ -280,12 +256,12 @@ def test_every_kind_of_file_works_on_a_remote_path(remote):
     assert Mask.load(f"{base}/mask") == mask
 
     # The five files, and no temporary one, under their own names.
-    assert sorted(key.rsplit("/", 1)[1] for key in remote.store) == [
-        "bytes",
-        "json",
-        "mask",
-        "record",
-        "text",
+    assert list(remote.files()) == [
+        "run/bytes",
+        "run/json",
+        "run/mask",
+        "run/record",
+        "run/text",
     ]
     assert files.exists(f"{base}/text")
     files.remove(f"{base}/text")
@@ -294,9 +270,8 @@ def test_every_kind_of_file_works_on_a_remote_path(remote):
 
 def test_errors_on_a_remote_path_name_it(remote):
     records.write_record("tflotterytest://bucket/a", "mask", {}, {})
-    (key,) = remote.store
-    remote.store[key] = remote.store[key][:-1]
-    with pytest.raises(files.DamagedFileError, match="tflotterytest:/.*bucket"):
+    (remote.folder / "a").write_bytes(remote.files()["a"][:-1])
+    with pytest.raises(files.DamagedFileError, match="^tflotterytest://bucket"):
         records.read_record("tflotterytest://bucket/a", "mask")
     with pytest.raises(FileNotFoundError):
         files.read_bytes("tflotterytest://bucket/none")
@@ -304,9 +279,8 @@ def test_errors_on_a_remote_path_name_it(remote):
 
 def test_a_failed_remote_write_keeps_the_old_file(remote):
     files.write_bytes("tflotterytest://bucket/file", b"the old content")
-    before = dict(remote.store)
     with pytest.raises(OSError, match="connection"):
         files.write_bytes(
             "tflotterytest://bucket/file", half_and_fail(OSError("connection"))
         )
-    assert remote.store == before
+    assert remote.files() == {"file": b"the old content"}

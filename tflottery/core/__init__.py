@@ -12,5 +12,8 @@ standard library and `etils.epath`; what they promise is tested in milliseconds.
 * `text_table`: aligned columns for reports in a terminal.
 * `files`: bytes and text, written whole or not at all, on any file system.
 * `documents`: readable JSON files that carry their own checksum.
+* `processes`: which process this is, and whether another is dead.
+* `claims`: the right of one process to work on something, which expires;
+  `claimants` and `claim_files` say how, `claim_holder` who has it.
 * `records`: arrays and settings in one checksummed file.
 """

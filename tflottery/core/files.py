@@ -9,9 +9,11 @@ through `etils.epath` alone, so that a folder on this disk and a bucket behind
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pathlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from etils import epath
@@ -48,7 +50,8 @@ def as_path(path: Any) -> epath.Path:
 
     Raises:
         TypeError: If `path` is something else.
-        ValueError: If the text names a scheme that etils does not know.
+        ValueError: If the text names a scheme that etils does not know, or a
+            remote place was made a `pathlib.Path`.
 
     Example:
         >>> as_path("runs") / "mask"
@@ -61,6 +64,8 @@ def as_path(path: Any) -> epath.Path:
             "`path` must be a text or a path. Received: "
             f"path={path!r} of type {type(path).__name__}."
         )
+    if isinstance(path, pathlib.PurePath):
+        _check_slashes(path)
     try:
         return epath.Path(path)
     except KeyError:
@@ -72,10 +77,57 @@ def as_path(path: Any) -> epath.Path:
         ) from None
 
 
-def _is_local(path: epath.Path) -> bool:
+def _check_slashes(path: pathlib.PurePath) -> None:
+    """Refuses `gs:/bucket`, which would be a folder named `gs:` here."""
+    scheme, *rest = path.parts or ("",)
+    if len(scheme) < 3 or not scheme.endswith(":"):
+        return
+    try:
+        epath.Path(f"{scheme}//")
+    except KeyError:
+        return
+    raise ValueError(
+        "`path` lost a slash when it was made a `pathlib` path. Received: "
+        f"path={path!r}. Write it as a text, '{scheme}//{'/'.join(rest)}', or "
+        "as an `etils.epath.Path`."
+    )
+
+
+def is_local(path: Any) -> bool:
+    """Returns whether a path is on this machine's own file system.
+
+    Args:
+        path: The place, local or remote.
+
+    Example:
+        >>> is_local("runs/first"), is_local("gs://bucket/run")
+        (True, False)
+    """
+    path = as_path(path)
     # Only the class that epath gives to a plain text can be on this disk, and
     # it serves remote places too: those print their scheme.
     return type(path) is type(epath.Path()) and "://" not in str(path)
+
+
+@contextlib.contextmanager
+def _explained(path: epath.Path) -> Iterator[None]:
+    """Says what to do where TensorFlow has no such file system.
+
+    With TensorFlow installed, etils asks it for every scheme; alone it asks
+    fsspec, which knows more of them.
+    """
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ != "UnimplementedError" or is_local(path):
+            raise
+        scheme = str(path).split("://")[0]
+        raise ValueError(
+            f"`path` has the scheme '{scheme}://', for which TensorFlow has "
+            f"no file system. Received: path={str(path)!r}. Set the variable "
+            "EPATH_USE_TF=0 in the environment, before Python starts, and "
+            "install fsspec's package for it (s3fs, gcsfs, adlfs)."
+        ) from error
 
 
 def _sync_folder(folder: epath.Path) -> None:
@@ -114,8 +166,9 @@ def write_bytes(path: Any, data: bytes | Iterable[bytes]) -> None:
     pieces = (
         [data] if isinstance(data, bytes | bytearray | memoryview) else data
     )
-    local = _is_local(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    local = is_local(path)
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(8)
     temporary = path.parent / f".{path.name[:32]}.{token}{TEMPORARY_SUFFIX}"
     try:
@@ -154,7 +207,9 @@ def read_bytes(path: Any) -> bytes:
     Raises:
         FileNotFoundError: If there is no such file.
     """
-    return as_path(path).read_bytes()
+    path = as_path(path)
+    with _explained(path):
+        return path.read_bytes()
 
 
 def write_text(path: Any, text: str) -> None:
@@ -192,7 +247,9 @@ def exists(path: Any) -> bool:
         >>> exists("no/such/file")
         False
     """
-    return as_path(path).exists()
+    path = as_path(path)
+    with _explained(path):
+        return path.exists()
 
 
 def remove(path: Any) -> None:
@@ -201,4 +258,6 @@ def remove(path: Any) -> None:
     Args:
         path: The file, local or remote.
     """
-    as_path(path).unlink(missing_ok=True)
+    path = as_path(path)
+    with _explained(path):
+        path.unlink(missing_ok=True)
