@@ -56,6 +56,28 @@ def two_cpus():
     return names[:2]
 
 
+@pytest.fixture
+def two_replicas(two_cpus):
+    """The strategy of two true replicas; one object for the whole process.
+
+    Sums over replicas go by numbers that each `MirroredStrategy` counts from
+    the same start, and TensorFlow remembers the shape that went by a number:
+    a second strategy on the same devices fails with a network of other sizes.
+    """
+    from tflottery.distribution import get_strategy
+
+    return get_strategy("mirrored", devices=two_cpus)
+
+
+@pytest.fixture
+def bucket(tmp_path_factory):
+    """A `remote_files.Bucket`: remote, and out of reach of local calls."""
+    import remote_files
+
+    with remote_files.bucket_in(tmp_path_factory.mktemp("hidden")) as found:
+        yield found
+
+
 @pytest.fixture(scope="session")
 def mnist_dir():
     """TFDS folder that holds a prepared `mnist`, as a str."""

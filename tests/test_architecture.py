@@ -27,10 +27,10 @@ _UP_TO_LOTTERY = _UP_TO_CALLBACKS | _SIDE | {"lottery"}
 MAY_IMPORT = {
     "core": set(),
     "pruning": {"core"},
-    "layers": {"core", "pruning"},
+    "layers": {"core", "pruning", "distribution"},
     **{name: _UP_TO_LAYERS for name in _MIDDLE},
     "tfmot": _UP_TO_LAYERS | {"gradual"},
-    "callbacks": _BELOW_CALLBACKS,
+    "callbacks": _BELOW_CALLBACKS | {"distribution"},
     **{name: {"core"} for name in _SIDE},
     "lottery": _UP_TO_LOTTERY - {"lottery"},
     "analysis": _UP_TO_LOTTERY,

@@ -15,6 +15,8 @@ from tflottery.callbacks.rounds import RoundPlan
 from tflottery.layers import evidence, state
 from tflottery.layers.settings import PruningSettings
 from tflottery.lottery import network
+from tflottery.lottery.checkpoint import CheckpointFile
+from tflottery.lottery.journal import ReplicateJournal
 from tflottery.lottery.training import RoundTrainer, TrainingDivergedError
 
 FAMILIES = {"keras": keras, "tf_keras": tf_keras}
@@ -530,6 +532,10 @@ def test_a_search_takes_the_family_of_the_model_it_is_given(tmp_path, compiled):
     assert counting.steps_per_execution(model) == 20 and model.jit_compile
 
 
+def checkpoint_in(folder, name):
+    return CheckpointFile(ReplicateJournal(folder, 0, {}), name)
+
+
 @pytest.mark.parametrize(
     "jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)]
 )
@@ -556,7 +562,7 @@ def test_a_round_of_tf_keras_goes_on_from_its_checkpoint(tmp_path, jit_compile):
         trainer.train(
             first_step=0,
             order_seed=1,
-            checkpoint=tmp_path / name,
+            checkpoint=checkpoint_in(tmp_path, name),
             on_validation=stop,
         )
         return state.read(trainer.model)
@@ -627,7 +633,7 @@ def test_rounds_of_a_trainer_are_traced_once_and_end_in_time(family, tmp_path):
         progress = trainer.train(
             first_step=0,
             order_seed=1,
-            checkpoint=tmp_path / f"{round}",
+            checkpoint=checkpoint_in(tmp_path, f"{round}"),
             stops={7: lambda: stopped.append(state.iterations(model))},
         )
         counts.append(traces_of(model))

@@ -387,7 +387,7 @@ def test_an_error_in_the_layer_leaves_the_weight_in_its_place():
     assert layer.held is variable
 
 
-def test_replicas_that_wait_for_each_other_read_their_own_weights(two_cpus):
+def test_replicas_that_wait_for_each_other_read_their_own_weights(two_replicas):
     import tf_keras
 
     class Block(tf_keras.layers.Layer):
@@ -408,7 +408,7 @@ def test_replicas_that_wait_for_each_other_read_their_own_weights(two_cpus):
 
     def train(wrapping):
         tf_keras.utils.set_random_seed(0)
-        with tf.distribute.MirroredStrategy(two_cpus).scope():
+        with two_replicas.scope():
             block = Block()
             block.build((None, 5))
             model = tf_keras.Sequential(

@@ -2,14 +2,18 @@
 
 A Keras 3 callback lacks a few things that tf_keras asks of every callback
 before it trains. They are added here, so that one class serves both and
-nothing of tf_keras is needed to say so.
+nothing of tf_keras is needed to say so. Here too is what all callbacks need
+to know of the other workers, where several train one model.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 from tflottery.callbacks import counting
+from tflottery.distribution.workers import Workers
 
 
 class Callback(keras.callbacks.Callback):
@@ -39,12 +43,40 @@ class Callback(keras.callbacks.Callback):
     _chief_worker_only = None
     _supports_tf_logs = True
     _per_execution = 1
+    _workers: Workers | None = None
 
     def set_model(self, model):
         """Takes the model, and notes how it was compiled."""
         super().set_model(model)
+        self._workers = None
         if model is not None:
             self._per_execution = counting.steps_per_execution(model)
+
+    @property
+    def workers(self) -> Workers:
+        """The workers that train the model, of which this process is one.
+
+        All of them call the hooks alike; what is written to files or to the
+        screen is the chief's to write.
+        """
+        if self._workers is None:
+            self._workers = Workers(
+                getattr(self.model, "distribute_strategy", None)
+            )
+        return self._workers
+
+    def evaluate(self, data: Any) -> dict[str, float]:
+        """Evaluates the model in the midst of `fit`.
+
+        Args:
+            data: a tuple `(x, y)`, or what else `model.evaluate` takes.
+
+        Returns:
+            `{name: value}` of the loss and the metrics.
+        """
+        arguments = data if isinstance(data, tuple) else (data,)
+        found = self.model.evaluate(*arguments, verbose=0, return_dict=True)
+        return {name: float(value) for name, value in found.items()}
 
     def stop_training(self):
         """Ends `fit` after the present execution."""

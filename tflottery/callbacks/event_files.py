@@ -20,8 +20,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from etils import epath
 
-from tflottery.callbacks import descriptions, hparams, pictures, summaries
+from tflottery.callbacks import (
+    descriptions,
+    event_writer,
+    hparams,
+    pictures,
+    summaries,
+)
 from tflottery.callbacks.descriptions import BY_PRUNED, BY_ROUND, MASK
 from tflottery.core import files
 from tflottery.core.mask import Mask
@@ -45,14 +52,15 @@ def check_log_dir(log_dir: Any) -> str:
             "`log_dir` must be a text or a path. Received: "
             f"log_dir={log_dir!r} of type {type(log_dir).__name__}. {way_out}"
         )
-    text = os.fspath(log_dir)
+    is_epath = isinstance(log_dir, epath.Path)  # which may be no local path
+    text = str(log_dir) if is_epath else os.fspath(log_dir)
     if not isinstance(text, str) or not text.strip():
         raise ValueError(
             "`log_dir` must name a folder. Received: "
             f"log_dir={log_dir!r}. {way_out}"
         )
     path = files.as_path(log_dir)
-    if path.exists() and not path.is_dir():
+    if files.exists(path) and not path.is_dir():
         raise ValueError(
             "`log_dir` must name a folder. Received: "
             f"log_dir={log_dir!r}, which is a file. {way_out}"
@@ -64,11 +72,13 @@ class RoundSummaries:
     """Writes a search's rounds for TensorBoard; one folder, one run.
 
     Nothing is written before the first call, and each call ends with all of
-    it on disk, so a killed search loses no round it has written.
+    it on disk, so a killed search loses no round it has written. (Remotely
+    this holds for rounds; `write_layers` alone may wait half a minute.)
 
     Args:
-        log_dir: folder of this run. Give each replicate its own, with a
-            common parent to point TensorBoard at: `tb/replicate_0`, ...
+        log_dir: folder of this run, local or remote. Give each replicate its
+            own, with a common parent to point TensorBoard at:
+            `tb/replicate_0`, ...
         images: draw the first layer's mask each round. Default `True`.
         hyper_parameters: `{name: value}` for this run's line in the HParams
             table, which `close` writes. Default: no line. See `hparams`.
@@ -96,6 +106,7 @@ class RoundSummaries:
         hyper_parameters: Mapping[str, Any] | None = None,
     ):
         self.log_dir = check_log_dir(log_dir)
+        self._place = files.as_path(log_dir)
         self.images = images
         self.hyper_parameters = hparams.plain_values(hyper_parameters or {})
         self._metric_tags: list[str] = []
@@ -172,9 +183,12 @@ class RoundSummaries:
             {f"{BY_PRUNED}/{name}": v for name, v in shown.items()},
             axis_step(measurement.density),
         )
-        if not self.images:
-            return
-        path, mask = next(iter(measurement.mask.items()))
+        if self.images:
+            self._write_pictures(measurement.mask, round, input_shape)
+        self._writer()[1].flush()
+
+    def _write_pictures(self, masks, round, input_shape):
+        path, mask = next(iter(masks.items()))
         tf, writer = self._writer()
         with writer.as_default(step=round):
             for name, picture in pictures.of_mask(mask, input_shape).items():
@@ -214,6 +228,7 @@ class RoundSummaries:
                 values, self._metric_tags, self._started, leading
             ):
                 tf.summary.experimental.write_raw_pb(message)
+        writer.flush()
         self._line_written = True
 
     def close(self) -> None:
@@ -236,7 +251,7 @@ class RoundSummaries:
 
         # Leaving its `as_default` flushes the writer: no round is lost.
         if self._open is None:
-            self._open = tf.summary.create_file_writer(self.log_dir)
+            self._open = event_writer.open_writer(self._place)
         return tf, self._open
 
     def _write_scalars(self, scalars: Mapping[str, float], step: int) -> None:

@@ -48,7 +48,8 @@ class IterativePruning(Callback):
     does not go back to the batch of step k. `tflottery.find_ticket` rewinds
     the data order too, survives being killed, and writes everything down.
     Callbacks that stop `fit` or put back weights of another epoch
-    (`EarlyStopping`) work against the search.
+    (`EarlyStopping`) work against the search. Under a distribution strategy
+    the replicas share one mask; several workers each have the ticket.
 
     Args:
         rounds: number of prunings after the dense round, at least 1.
@@ -178,6 +179,7 @@ class IterativePruning(Callback):
                 self._base,
             )
         self._first_mask = evidence.current_mask(self.model)
+        self._check_same(self._first_mask)
         evidence.set_mask(self.model, self._first_mask)
         self._initial = Snapshot.take(self.model)
         if self._plan.rewind_step == 0:
@@ -242,6 +244,9 @@ class IterativePruning(Callback):
                 "saliency_data=None. Pass it to `IterativePruning`."
             )
 
+    def _check_same(self, mask):
+        self.workers.check_same(f"mask of round {self._round}", mask.digest())
+
     def _not_finite(self, loss):
         return (
             f"Training stopped in round {self._round}: the loss is {loss}. "
@@ -260,8 +265,8 @@ class IterativePruning(Callback):
             **{name: float(value) for name, value in logs.items()},
         }
         if self.validation_data is not None:
-            found = _evaluate(self.model, self.validation_data)
-            row.update((f"val_{k}", float(v)) for k, v in found.items())
+            found = self.evaluate(self.validation_data)
+            row.update((f"val_{k}", v) for k, v in found.items())
         if not np.isfinite(row.get("loss", 0.0)):
             self._done = True
             self.stop_training()
@@ -271,7 +276,7 @@ class IterativePruning(Callback):
         for listener in self.listeners:
             listener(row)
         self._masks.append(mask)
-        if self.verbose:
+        if self.verbose and self.workers.is_chief:
             shown = {k: v for k, v in row.items() if isinstance(v, float)}
             print(
                 f"\nround {self._round}/{self.rounds}: "
@@ -282,19 +287,13 @@ class IterativePruning(Callback):
             self.stop_training()
             return
         self._round += 1
-        prune.prune(
+        mask = prune.prune(
             self.model,
             prune.densities_after(self.model, self._round, self._first_mask),
             initial=self._initial.weights(),
             data=self.saliency_data,
         )
+        self._check_same(mask)
         self._round_start = self.policy.apply(self.model, self.snapshot)
         self._counter.reset()
         self.model.reset_metrics()
-
-
-def _evaluate(model, data):
-    keywords = {"verbose": 0, "return_dict": True}
-    if isinstance(data, tuple):
-        return model.evaluate(*data, **keywords)
-    return model.evaluate(data, **keywords)

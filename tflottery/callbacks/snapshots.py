@@ -16,7 +16,8 @@ class SnapshotAt(Callback):
     Args:
         step: point of training counted from the first step of this `fit`:
             `0`, `"500it"`, `"2ep"`, or a share of the planned `fit`, `"2%"`.
-        path: file to save the snapshot to; default: kept in memory only.
+        path: file to save the snapshot to; default: kept in memory only. Of
+            several workers the chief writes it.
 
     Attributes:
         snapshot: the `Snapshot`, `None` until the step is reached.
@@ -84,6 +85,7 @@ class SnapshotAt(Callback):
             self._take()
 
     def _take(self):
+        # All workers take it: some of it they have to tell each other.
         self.snapshot = Snapshot.take(self.model)
-        if self.path is not None:
+        if self.path is not None and self.workers.is_chief:
             self.snapshot.save(self.path)

@@ -6,7 +6,6 @@ only the question when.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +34,8 @@ class PruningSummaries(Callback):
     * The settings in the HParams table, with the last round's metrics.
 
     A round's numbers are those of the trained network, just before the next
-    pruning. A `fit` without `IterativePruning` counts as one round.
+    pruning. A `fit` without `IterativePruning` counts as one round. Where
+    several workers train one model, the chief writes, and no other.
 
     Args:
         log_dir: folder for the runs, local or remote.
@@ -46,7 +46,8 @@ class PruningSummaries(Callback):
             `{"learning_rate": 0.001}`.
 
     Attributes:
-        run_dir: folder of the present or last `fit`; `None` before.
+        run_dir: folder of the present or last `fit`; `None` before, and for
+            a worker that is not the chief.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -87,11 +88,16 @@ class PruningSummaries(Callback):
         self.hyper_parameters = hparams.plain_values(hyper_parameters or {})
         self.run_dir: str | None = None
         self._rounds: RoundSummaries | None = None
+        self._epoch_start = self._step = 0
+        self._measured_at = -1
 
     def on_train_begin(self, logs=None):
         """Opens a run and measures the model as it is given."""
-        self.run_dir = _new_run_dir(self.log_dir)
-        self._rounds = RoundSummaries(self.run_dir, images=self.images)
+        if not self.workers.is_chief:
+            return
+        place = _new_run_dir(self.log_dir)
+        self.run_dir = str(place)
+        self._rounds = RoundSummaries(place, images=self.images)
         self._input_shape = summaries.input_shape_of(self.model)
         self._search: iterative.IterativePruning | None = None
         self._logs: dict[str, Any] = {}
@@ -103,6 +109,8 @@ class PruningSummaries(Callback):
         """Finds the search, which may stand after this callback in `fit`."""
         if self._rounds is None:  # a loop of the user's own began without us
             self.on_train_begin()
+        if self._rounds is None:
+            return
         self._epoch_start = self._step
         search = iterative.search_of(self.model)
         if search is None or search.params is not self.params:
@@ -133,6 +141,8 @@ class PruningSummaries(Callback):
 
     def on_train_end(self, logs=None):
         """Writes the HParams table and closes the run."""
+        if self._rounds is None:
+            return
         self._measure()
         if self._search is None:
             self._write_round(0, self._logs)
@@ -145,7 +155,7 @@ class PruningSummaries(Callback):
             self._search.listeners.remove(self._round_ended)
 
     def _measure(self):
-        if self._measured_at != self._step:
+        if self._rounds is not None and self._measured_at != self._step:
             self._latest = summaries.measure(self.model)
             self._rounds.write_layers(self._latest, self._step)
             self._measured_at = self._step
@@ -175,4 +185,4 @@ def _new_run_dir(log_dir):
     folder = files.as_path(log_dir)
     while (folder / f"fit_{number}").exists():
         number += 1
-    return os.fspath(folder / f"fit_{number}")
+    return folder / f"fit_{number}"

@@ -7,6 +7,7 @@
 * `masked`, `recording`: the Keras 3 wrapper that masks weights where they are
   used.
 * `attributes`, `surgery`, `subclassed`: wrappers into models and out again.
+* `placement`, `replicas`: where variables lie under a distribution strategy.
 * `slots`, `legacy_slots`, `state`: the optimizer's memory, and the whole state
   of training.
 * `evidence`, `saliency`, `flow`: a model turned into arrays, masks put back.

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tflottery.layers import family, paths
+from tflottery.layers import family, paths, placement
 
 
 def gradients(
@@ -45,17 +45,31 @@ def gradients(
     iteratively conserving synaptic flow, 2020, section 6.
     """
     ones = _ones(model, data)
-    with _absolute(model) as value_of, tf.GradientTape() as tape:
+    with _absolute(model) as value_of:
         watched = [value_of(variable) for variable in targets.values()]
-        tape.watch(watched)
-        total, values = _run(model, ones, watched)
-        result = tape.gradient(total, watched)
-    result = [
-        tf.zeros_like(v) if g is None else tf.convert_to_tensor(g)
-        for g, v in zip(result, values, strict=True)
-    ]
+
+        def differentiate():
+            with tf.GradientTape() as tape:
+                tape.watch(watched)
+                total, values = _run(model, ones, watched)
+            found = tape.gradient(total, watched)
+            pairs = zip(found, values, strict=True)
+            return total, values, [_dense(g, v) for g, v in pairs]
+
+        if family.family_of(model) == "keras":  # whose scope is this thread's
+            total, values, result = differentiate()
+        else:
+            total, values, result = placement.on_one_replica(
+                model, differentiate
+            )
     _check(model, result, values, abs(float(total)))
     return {path: g.numpy() for path, g in zip(targets, result, strict=True)}
+
+
+def _dense(gradient, value):
+    if gradient is None:
+        return tf.zeros_like(value)
+    return tf.convert_to_tensor(gradient)
 
 
 def _run(model, ones, watched):
@@ -88,14 +102,18 @@ def _absolute(model: Any) -> Iterator[Any]:
         with keras.StatelessScope(state_mapping=mapping):
             yield lambda variable: absolute[id(variable)]
         return
-    stored = [variable.numpy() for variable in variables]
+    stored = [
+        (copy, copy.numpy())
+        for variable in variables
+        for copy in placement.copies_here(variable)
+    ]
     try:
-        for variable, value in zip(variables, stored, strict=True):
-            variable.assign(np.abs(value))
+        for copy, value in stored:
+            copy.assign(np.abs(value))
         yield lambda variable: variable
     finally:
-        for variable, value in zip(variables, stored, strict=True):
-            variable.assign(value)
+        for copy, value in stored:
+            copy.assign(value)
 
 
 def _check(model, result, values, total):

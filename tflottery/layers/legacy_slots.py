@@ -33,20 +33,10 @@ def build(optimizer: Any, trainable_variables: list[Any]) -> None:
         optimizer: the innermost one, not a loss scale around it.
         trainable_variables: the weights it trains.
     """
-    with scope_of(trainable_variables):
-        if hasattr(optimizer, "_create_all_weights"):
-            optimizer._create_all_weights(trainable_variables)
-        elif not getattr(optimizer, "_built", False):
-            optimizer.build(trainable_variables)
-
-
-def scope_of(variables: list[Any]) -> contextlib.AbstractContextManager:
-    """Returns the scope of the strategy that variables were created in."""
-    for variable in variables:
-        strategy = getattr(variable, "distribute_strategy", None)
-        if strategy is not None:
-            return strategy.scope()
-    return contextlib.nullcontext()
+    if hasattr(optimizer, "_create_all_weights"):
+        optimizer._create_all_weights(trainable_variables)
+    elif not getattr(optimizer, "_built", False):
+        optimizer.build(trainable_variables)
 
 
 def twin_of(optimizer: Any) -> Any:

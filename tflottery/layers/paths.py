@@ -121,13 +121,15 @@ def _last_name(variable: Any) -> str:
 def _generator_states(layer: Any) -> list[Any]:
     """Returns the states of the `tf.random.Generator`s of a tf_keras layer.
 
-    They are in none of its lists of weights, and are found by what they offer.
+    They are in none of its lists of weights, and are found by what their
+    classes offer. The objects are not asked: a variable with a copy for each
+    replica answers any question with a sum over all workers.
     """
     found = []
     for value in list(vars(layer).values()):
-        if hasattr(value, "make_seed_for_stateless_op"):
+        if hasattr(type(value), "make_seed_for_stateless_op"):
             value = getattr(value, "_generator", None)
-        if hasattr(value, "make_seeds") and hasattr(value, "state"):
+        if hasattr(type(value), "make_seeds"):
             found.append(value.state)
     return found
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tflottery.layers import evidence, family, flow
+from tflottery.layers import evidence, family, flow, placement
 from tflottery.layers.settings import PruningSettings
 from tflottery.pruning import criteria
 from tflottery.pruning.criteria import Criterion, Evidence
@@ -99,18 +99,26 @@ def _gradients(model, data, loss, hessian):
     targets = _targets(model)
     values = [_source(variable) for variable in targets.values()]
 
-    with tf.GradientTape() as outer:
-        with tf.GradientTape() as inner:
-            scalar = _loss(model, x, y, loss)
-        first = inner.gradient(scalar, values)
-        first = [_dense(g, v) for g, v in zip(first, values, strict=True)]
-        product = tf.add_n(
-            [tf.reduce_sum(g * tf.stop_gradient(g)) for g in first]
-        )
-    result = outer.gradient(product, values) if hessian else first
+    def differentiate():
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                scalar = _loss(model, x, y, loss)
+            first = inner.gradient(scalar, values)
+            first = [_dense(g, v) for g, v in zip(first, values, strict=True)]
+            product = tf.add_n(
+                [tf.reduce_sum(g * tf.stop_gradient(g)) for g in first]
+            )
+        found = outer.gradient(product, values) if hessian else first
+        return [_dense(g, v) for g, v in zip(found, values, strict=True)]
+
+    with _metrics_kept(model):
+        if hasattr(loss, "reduction"):  # tf_keras wants it outside of replicas
+            result = differentiate()
+        else:
+            result = placement.on_one_replica(model, differentiate)
     arrays = {
-        path: _dense(g, v).numpy()
-        for path, g, v in zip(targets, result, values, strict=True)
+        path: gradient.numpy()
+        for path, gradient in zip(targets, result, strict=True)
     }
     return _checked(arrays, "the loss does not depend on the weights")
 
@@ -124,25 +132,28 @@ def _loss(model, x, y, loss):
         )
     if family.family_of(model) == "keras":
         return model.compute_loss(x=x, y=y, y_pred=output, training=False)
-    with _metrics_kept(model):
-        return model.compute_loss(x=x, y=y, y_pred=output)
+    return model.compute_loss(x=x, y=y, y_pred=output)
 
 
 @contextlib.contextmanager
 def _metrics_kept(model):
     """Undoes that tf_keras counts a loss that was asked for as trained."""
-    before = {
-        id(variable): variable.numpy()
+    if family.family_of(model) == "keras":
+        yield
+        return
+    known = {id(v) for metric in model.metrics for v in metric.variables}
+    before = [
+        (copy, copy.numpy())
         for metric in model.metrics
         for variable in metric.variables
-    }
+        for copy in placement.copies_here(variable)
+    ]
     yield
+    for copy, value in before:
+        copy.assign(value)
     for metric in model.metrics:
-        if any(id(variable) not in before for variable in metric.variables):
+        if any(id(variable) not in known for variable in metric.variables):
             metric.reset_state()  # made just now
-            continue
-        for variable in metric.variables:
-            variable.assign(before[id(variable)])
 
 
 def is_compiled(model: Any) -> bool:

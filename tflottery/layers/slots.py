@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tflottery.layers import legacy_slots
+from tflottery.layers import legacy_slots, replicas
 
 
 def inner_optimizers(optimizer: Any) -> list[Any]:
@@ -45,10 +45,12 @@ def batches_per_update(optimizer: Any) -> int:
 
 def build(optimizer: Any, trainable_variables: list[Any]) -> None:
     """Creates the slots of an optimizer that has not run yet."""
-    if legacy_slots.is_tf_keras(optimizer):
-        legacy_slots.build(inner_optimizers(optimizer)[-1], trainable_variables)
-    elif not optimizer.built:
-        optimizer.build(trainable_variables)
+    with replicas.scope_of(trainable_variables):
+        if legacy_slots.is_tf_keras(optimizer):
+            innermost = inner_optimizers(optimizer)[-1]
+            legacy_slots.build(innermost, trainable_variables)
+        elif not optimizer.built:
+            optimizer.build(trainable_variables)
 
 
 def variables(optimizer: Any) -> dict[str, Any]:
@@ -94,12 +96,12 @@ def fresh_values(
     Returns:
         `{name: array}` by the names of `variables`.
     """
-    if legacy_slots.is_tf_keras(optimizer):
-        with legacy_slots.scope_of(trainable_variables):
+    with replicas.scope_of(trainable_variables):
+        if legacy_slots.is_tf_keras(optimizer):
             twin = legacy_slots.twin_of(optimizer)
-    else:
-        twin = type(optimizer).from_config(optimizer.get_config())
-    build(twin, trainable_variables)
+        else:
+            twin = type(optimizer).from_config(optimizer.get_config())
+        build(twin, trainable_variables)
     return {name: v.numpy() for name, v in variables(twin).items()}
 
 

@@ -8,12 +8,12 @@ training, not in pruning.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from tflottery.layers import paths, slots
+from tflottery.layers import paths, replicas, slots
 
 OPTIMIZER = "optimizer/"
 REPLICAS = "replicas/"
@@ -52,14 +52,17 @@ def variables(model: Any, prefix: str = "") -> dict[str, Any]:
         `weights/<path>` for what the model holds and, if it is compiled,
         `optimizer/<number or name>` for what its optimizer holds, which is
         built if it was not. A variable that each replica of a strategy
-        changes by itself (BatchNorm's in tf_keras) is named once as their
-        mean and `replicas/<number>/<path>` for each.
+        changes by itself (BatchNorm's statistics) is named once, as their
+        mean in tf_keras and the first of them in Keras 3, and
+        `replicas/<number>/<path>` for each. With several workers, reading
+        these is one exchange, which all workers must join.
     """
     held = paths.variables(model)
     found = {WEIGHTS + path: variable for path, variable in held.items()}
-    for path, variable in held.items():
-        for number, part in enumerate(_parts(variable)):
-            found[f"{REPLICAS}{number}/{path}"] = part
+    for path, copies in replicas.own_copies(held).items():
+        found[WEIGHTS + path] = replicas.summary(held[path], copies)
+        for number, copy in enumerate(copies):
+            found[f"{REPLICAS}{number}/{path}"] = copy
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and _may_start_with(OPTIMIZER, prefix):
         slots.build(optimizer, model.trainable_variables)
@@ -188,10 +191,3 @@ def _is_eager(model: Any) -> bool:
 
 def _may_start_with(part: str, prefix: str) -> bool:
     return part.startswith(prefix) or prefix.startswith(part)
-
-
-def _parts(variable: Any) -> Sequence[Any]:
-    """Returns the copies of a variable that replicas change separately."""
-    how = getattr(getattr(variable, "synchronization", None), "name", None)
-    values = getattr(variable, "values", None)
-    return values if how == "ON_READ" and isinstance(values, tuple) else ()

@@ -17,6 +17,7 @@ from tflottery.layers import (
     family,
     keras_family,
     paths,
+    placement,
     prunable,
 )
 from tflottery.layers.settings import (
@@ -56,11 +57,16 @@ def wrap(
         report: filled with what was done.
 
     Returns:
-        The same kind of thing, wrapped. A subclassed model is changed in
-        place and returned.
+        The same kind of thing, wrapped, under the strategy that it was made
+        under. A subclassed model is changed in place and returned.
     """
     report = Report() if report is None else report
     of = family.of(target)
+    with placement.scope_of(target):
+        return _wrap(of, target, settings, predicate, report)
+
+
+def _wrap(of, target, settings, predicate, report):
     done: dict[int, Any] = {}
 
     def visit(layer):
@@ -140,6 +146,11 @@ def unwrap(target: Any) -> Any:
         The same kind of thing without wrappers, sharing the weights.
     """
     of = family.of(target)
+    with placement.scope_of(target):
+        return _unwrap(of, target)
+
+
+def _unwrap(of, target):
     done: dict[int, Any] = {}
 
     def visit(layer):
