@@ -5,7 +5,7 @@ import pathlib
 import pytest
 import stand_in
 
-from tflottery.cli import commands, flags, main, progress
+from tflottery.cli import commands, find, flags, main, progress
 from tflottery.lottery import recipes
 
 
@@ -22,7 +22,7 @@ def find_ticket(monkeypatch):
 def _config(*arguments):
     values = commands.COMMANDS["find"].flags()
     flags.parse(values, arguments)
-    return commands.search_config(values)
+    return find.search_config(values)
 
 
 def test_the_default_is_the_first_recipe():

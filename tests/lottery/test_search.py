@@ -1,12 +1,14 @@
 """`find_ticket`: exact, resumable, and honest about what it finds."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
 from run_contents import contents, read_csv
 
 import tflottery
-from tflottery.lottery import journal, network, recipes, verdict
+from tflottery.lottery import network, recipes, run_directory, verdict
 from tflottery.lottery.config import SearchConfig
 
 CONFIG = SearchConfig(
@@ -35,7 +37,7 @@ def finished(tmp_path_factory):
 def test_rows_hold_the_contract_and_the_exact_densities(finished):
     folder, result = finished
     rows = read_csv(folder / "results.csv")
-    assert tuple(rows[0]) == journal.COLUMNS
+    assert tuple(rows[0]) == run_directory.COLUMNS
     assert [int(row["round"]) for row in rows] == [0, 1, 2]
     sizes = {"fc1": 64 * 12, "fc2": 12 * 8, "output": 80}
     for round, row in enumerate(result.rows):
@@ -278,7 +280,12 @@ def test_a_run_directory_of_other_settings_is_refused(finished):
 
 def test_a_run_directory_in_use_is_refused(finished):
     folder, _ = finished
-    with journal.RunDirectory(folder, CONFIG, {"build": None, "data": None}):
+    other = run_directory.RunDirectory(
+        folder, CONFIG, {"build": None, "data": None}
+    )
+    with contextlib.ExitStack() as stack:
+        for number in range(CONFIG.replicates):
+            stack.enter_context(other.claimed(number))
         with pytest.raises(ValueError, match="in use by another process"):
             search(folder)
 

@@ -50,6 +50,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 
+SHARED = {
+    "help": "Show this text.",
+    "traceback": "On an error show where in the code it came from.",
+}
+
+
 def _width() -> int:
     return max(60, min(shutil.get_terminal_size((80, 24)).columns, 100))
 
@@ -170,3 +176,12 @@ def overview(commands: Iterable[tuple[str, str]]) -> str:
 def block(title: str, lines: Sequence[str]) -> str:
     """Sets lines under a title."""
     return "\n".join([f"{title}:", *lines])
+
+
+def shared(values: flags.FlagValues) -> str:
+    """Writes the part of a help text that all commands share."""
+    lines = [entry(f"--{n}", values[n].help) for n in SHARED]
+    lines.append(
+        entry("--flagfile=FILE", "Read flags from a file, one a line.")
+    )
+    return block("General", lines)

@@ -4,15 +4,18 @@ Errors of a user are one message without a traceback; an interrupted search
 says how to go on.
 
 Exit codes: 0 done; 1 the machine or the training failed (no disk space, a loss
-that is no number); 2 the command line or a file in its way is wrong; 130
-interrupted by Ctrl-C.
+that is no number, a worker lost); 2 the command line or a file in its way is
+wrong, or others do the work; 130 interrupted by Ctrl-C, 143 by SIGTERM, which
+schedulers send before they take a machine away.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import metadata
 
@@ -77,12 +80,13 @@ def _run_command(command: commands.Command, arguments: list[str]) -> int:
         if values["help"].value:
             print(command.explain(values))
             return 0
+        _heed_sigterm()
         return command.execute(values, words)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         if command.on_interrupt:
             line = shlex.join([PROGRAM, command.name, *arguments])
             _say(f"\n{command.on_interrupt}:\n  {line}")
-        return 130
+        return 143 if isinstance(interrupt, _Terminated) else 130
     except BrokenPipeError:  # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -91,6 +95,21 @@ def _run_command(command: commands.Command, arguments: list[str]) -> int:
         if code is None or values["traceback"].value:
             raise
         return _fail(speaker, error, code)
+
+
+class _Terminated(KeyboardInterrupt):
+    """The machine is about to go; what is held is let go as by Ctrl-C."""
+
+
+def _heed_sigterm() -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def end(number, frame):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        raise _Terminated
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _exit_code(error: Exception) -> int | None:

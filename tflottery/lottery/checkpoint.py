@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tflottery.core import files, records
 from tflottery.layers import state
-from tflottery.lottery.journal import CURVE_COLUMNS
+from tflottery.lottery.journal import CURVE_COLUMNS, ReplicateJournal
 
 _KIND = "checkpoint"
 
@@ -41,11 +40,30 @@ class RoundProgress:
         )
 
 
-def save(path: Any, model: Any, progress: RoundProgress) -> None:
+@dataclasses.dataclass(frozen=True)
+class CheckpointFile:
+    """The place of a round's checkpoint.
+
+    Of several workers all must call `save` and `resume`, in the same order.
+
+    Args:
+        journal: of the replicate.
+        name: of the file in the replicate's folder.
+    """
+
+    journal: ReplicateJournal
+    name: str
+
+    def remove(self) -> None:
+        """Removes the checkpoint, if there is one."""
+        self.journal.remove(self.name)
+
+
+def save(place: CheckpointFile, model: Any, progress: RoundProgress) -> None:
     """Writes a checkpoint, in place of the one before.
 
     Args:
-        path: the file.
+        place: where to.
         model: stands at `progress.step`.
         progress: how far the round has come.
     """
@@ -59,8 +77,8 @@ def save(path: Any, model: Any, progress: RoundProgress) -> None:
         arrays[f"curve/{column}"] = np.array(
             [row[column] for row in progress.curve], np.float64
         )
-    records.write_record(
-        path,
+    place.journal.write_record(
+        place.name,
         _KIND,
         arrays,
         {
@@ -71,23 +89,21 @@ def save(path: Any, model: Any, progress: RoundProgress) -> None:
     )
 
 
-def resume(path: Any, model: Any) -> RoundProgress | None:
+def resume(place: CheckpointFile, model: Any) -> RoundProgress | None:
     """Puts a model where its round was stopped.
 
     Args:
-        path: the file.
+        place: where from.
         model: gets the training state of the checkpoint.
 
     Returns:
         How far the round had come; `None` without a checkpoint that can be
         believed.
     """
-    if not files.exists(path):
+    found = place.journal.record(place.name, _KIND)
+    if found is None:
         return None
-    try:
-        arrays, meta = records.read_record(path, _KIND)
-    except (files.DamagedFileError, files.ForeignFileError):
-        return None
+    arrays, meta = found
     parts: dict[str, dict[str, np.ndarray]] = {}
     for name, value in arrays.items():
         part, rest = name.split("/", 1)

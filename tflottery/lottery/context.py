@@ -13,10 +13,11 @@ from typing import Any
 
 from tflottery.core.seeds import child_seed
 from tflottery.core.step import Step
+from tflottery.distribution.workers import Workers
 from tflottery.lottery import network
 from tflottery.lottery.config import SearchConfig
-from tflottery.lottery.journal import RunDirectory
 from tflottery.lottery.progress import Progress
+from tflottery.lottery.run_directory import RunDirectory
 from tflottery.lottery.training import RoundTrainer
 from tflottery.rewinding import policy as policies
 
@@ -32,6 +33,7 @@ class SearchContext:
         data: a `tflottery.data.Dataset`.
         progress: is told what happens.
         checkpoint_seconds: least time between two checkpoints in a round.
+        workers: the processes that run this search together.
     """
 
     run: RunDirectory
@@ -40,18 +42,22 @@ class SearchContext:
     data: Any
     progress: Progress
     checkpoint_seconds: float
+    workers: Workers
 
     @functools.cached_property
     def trainer(self) -> RoundTrainer:
         """The trainer; built and compiled when it is first needed."""
         config = self.config
+        with self.workers.strategy.scope():
+            model = network.prepare(self.build, self.model_seed(0), config)
         return RoundTrainer(
-            network.prepare(self.build, self.model_seed(0), config),
+            model,
             self.data,
             batch_size=config.batch_size,
             steps=config.steps,
             validate_every=config.validate_every,
             checkpoint_seconds=self.checkpoint_seconds,
+            workers=self.workers,
         )
 
     @functools.cached_property

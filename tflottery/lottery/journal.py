@@ -1,8 +1,8 @@
-"""The journal: what a run directory holds, and what of it can be believed.
+"""The journal of a replicate: what is on disk, and what can be believed.
 
 Every stage of a search asks here whether its result exists. Whatever is
-damaged counts as missing and is made again; `results.csv`, tickets and curves
-are made from the rounds' results, so that they can always be made again.
+damaged counts as missing and is made again; tickets and curves are made from
+the rounds' results, so that they can always be made again.
 """
 
 from __future__ import annotations
@@ -10,34 +10,18 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import filelock
-
-from tflottery.core import documents, files
+from tflottery.core import documents, files, records
+from tflottery.core.claims import Claim
 from tflottery.core.mask import Mask
-from tflottery.lottery.config import SearchConfig
+from tflottery.distribution.workers import Workers
 from tflottery.rewinding.snapshot import Snapshot
 from tflottery.rewinding.ticket import Ticket
 
 _logger = logging.getLogger("tflottery")
 
-COLUMNS = (
-    "replicate",
-    "branch",
-    "draw",
-    "round",
-    "density",
-    "sparsity",
-    "steps",
-    "best_step",
-    "validation_loss",
-    "validation_accuracy",
-    "test_accuracy_best",
-    "test_accuracy_final",
-    "seconds",
-)
 CURVE_COLUMNS = (
     "step",
     "train_loss",
@@ -46,167 +30,118 @@ CURVE_COLUMNS = (
 )
 
 
-class RunDirectory:
-    """A run directory, held by one process.
+class ReplicateJournal:
+    """The files of one replicate.
+
+    With a claim it may write, remove and mend; without one it only reads.
+    Of several workers the chief reads and writes. Whatever reads must be
+    called by all workers, in the same order; what is written need not.
 
     Args:
-        path: folder, local or remote; made if it is not there.
-        config: the settings of the search.
-        extra: further facts that must be the same on resuming, such as the
-            names of a build function and of a data set.
-
-    Raises:
-        ValueError: the folder holds a run of other settings.
+        run_path: the run directory.
+        number: which replicate, from 0.
+        identity: what all results of the run must say of themselves.
+        workers: the processes that run this search together. Default: this
+            one alone.
+        claim: the right to write. Default: none.
     """
 
     def __init__(
-        self, path: Any, config: SearchConfig, extra: Mapping[str, Any]
+        self,
+        run_path: Any,
+        number: int,
+        identity: Mapping[str, Any],
+        workers: Workers | None = None,
+        claim: Claim | None = None,
     ):
-        self.path = files.as_path(path)
-        self.config = config
-        self.identity = {"digest": config.digest(), **extra}
-        self._lock: filelock.BaseFileLock | None = None
+        self.number = number
+        self.path = files.as_path(run_path) / f"replicate_{number}"
+        self.identity = dict(identity)
+        self.workers = workers
+        self.claim = claim
 
-    def __enter__(self) -> RunDirectory:
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._acquire()
-        try:
-            self._check_config()
-        except BaseException:
-            self._release()
-            raise
-        return self
-
-    def __exit__(self, *unused) -> None:
-        self._release()
-
-    def _acquire(self):
-        if "://" in str(self.path):
-            return  # object stores have no locks
-        lock = filelock.FileLock(str(self.path / "lock"))
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise ValueError(
-                "`run_dir` is in use by another process. Received: run_dir="
-                f"{str(self.path)!r}. Wait for it, stop it, or give this "
-                "search another run directory."
-            ) from None
-        self._lock = lock
-
-    def _release(self):
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-
-    def _check_config(self):
-        place = self.path / "config.json"
-        stored = self._read(place, documents.read_json)
-        if stored is None:
-            documents.write_json(
-                place,
-                {"config": self.config.to_dict(), "identity": self.identity},
-            )
-            return
-        if stored.get("identity") != self.identity:
-            raise ValueError(
-                "`run_dir` holds a run of other settings. Received: run_dir="
-                f"{str(self.path)!r}; different: {self._different(stored)}. "
-                "Use another run directory, or the settings of that run."
-            )
-
-    def _different(self, stored):
-        theirs, ours = stored.get("config", {}), self.config.to_dict()
-        names = sorted(theirs.keys() | ours.keys())
-        found = [
-            f"{name} (there {theirs.get(name)!r}, here {ours.get(name)!r})"
-            for name in names
-            if theirs.get(name) != ours.get(name)
-        ]
-        return "; ".join(found) or (
-            f"{stored.get('identity')} there, {self.identity} here"
-        )
+    def _on_chief(self, function: Callable[[], Any]) -> Any:
+        """Returns what the chief finds."""
+        if self.workers is None:
+            return function()
+        return self.workers.from_chief(function)
 
     def _read(self, place: Any, read: Callable[[Any], Any]) -> Any:
-        """Reads a file; `None` if it is not there or damaged."""
+        """Reads a file here; `None` if it is not there or damaged."""
         if not files.exists(place):
             return None
         try:
             return read(place)
         except (files.DamagedFileError, files.ForeignFileError) as error:
-            _logger.warning("%s It is made again.", error)
-            files.remove(place)
+            if self.claim is not None:
+                _logger.warning("%s It is made again.", error)
+                files.remove(place)
             return None
 
-    def replicate(self, number: int) -> ReplicateJournal:
-        """Returns the journal of one replicate."""
-        return ReplicateJournal(self, number)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Returns the rows of all finished rounds, in order."""
-        found = []
-        for number in range(self.config.replicates):
-            journal = self.replicate(number)
-            for round in range(self.config.rounds + 1):
-                result = journal.result(round)
-                if result is not None:
-                    found.append(result["row"])
-        return found
-
-    def write_results(self) -> list[dict[str, Any]]:
-        """Writes `results.csv` from the finished rounds; returns its rows."""
-        rows = self.rows()
-        files.write_text(self.path / "results.csv", _as_csv(COLUMNS, rows))
-        return rows
-
-
-class ReplicateJournal:
-    """The files of one replicate.
-
-    Args:
-        run: the run directory it is part of.
-        number: which replicate, from 0.
-    """
-
-    def __init__(self, run: RunDirectory, number: int):
-        self.run = run
-        self.number = number
-        self.path = run.path / f"replicate_{number}"
+    def _write(self, function: Callable[[], None]) -> None:
+        """Writes, if this is the chief and still has the right to."""
+        if self.workers is not None and not self.workers.is_chief:
+            return
+        if self.claim is not None:
+            self.claim.check()
+        function()
 
     def round_path(self, round: int) -> Any:
         """Returns the folder of a round."""
-        return self.path / f"round_{round:02d}"
+        return self.path / round_name(round)
 
     def result(self, round: int) -> dict[str, Any] | None:
         """Returns a finished round's row and curve, if it is finished."""
+        return self._on_chief(lambda: self._result(round))
+
+    def _result(self, round):
         place = self.round_path(round) / "result.json"
-        result = self.run._read(place, documents.read_json)
+        result = self._read(place, documents.read_json)
         if result is None:
             return None
-        if result.get("identity") != self.run.identity:
+        if result.get("identity") != self.identity:
             raise ValueError(
                 "`run_dir` holds a round of other settings. Received: "
                 f"{place}, made with {result.get('identity')}; this search is "
-                f"{self.run.identity}. Use another run directory."
+                f"{self.identity}. Use another run directory."
             )
-        self._mend_curve(round, result)
+        if self.claim is not None:
+            self._mend_curve(round, result)
         return result
+
+    def is_finished(self, round: int) -> bool:
+        """Tells whether all that a round leaves behind is there and whole."""
+        folder, trained = self.round_path(round), trained_name(round)
+
+        def look():
+            return (
+                self._result(round) is not None
+                and self._read(folder / "mask", Mask.load) is not None
+                and self._read(self.path / trained, Snapshot.load) is not None
+                and self._read(folder / "ticket", Ticket.load) is not None
+            )
+
+        return self._on_chief(look)
 
     def write_result(
         self, round: int, row: Mapping[str, Any], curve: list[dict[str, Any]]
     ) -> None:
         """Marks a round as finished."""
         result = {
-            "identity": self.run.identity,
+            "identity": self.identity,
             "row": dict(row),
             "curve": curve,
         }
-        self._mend_curve(round, result)
-        documents.write_json(self.round_path(round) / "result.json", result)
+
+        def write():
+            self._mend_curve(round, result)
+            documents.write_json(self.round_path(round) / "result.json", result)
+
+        self._write(write)
 
     def _mend_curve(self, round, result):
         place = self.round_path(round) / "history.csv"
-        text = _as_csv(CURVE_COLUMNS, result["curve"])
+        text = as_csv(CURVE_COLUMNS, result["curve"])
         try:
             same = files.exists(place) and files.read_text(place) == text
         except UnicodeDecodeError:
@@ -216,26 +151,63 @@ class ReplicateJournal:
 
     def mask(self, round: int) -> Mask | None:
         """Returns a round's mask, if it is there."""
-        return self.run._read(self.round_path(round) / "mask", Mask.load)
+        place = self.round_path(round) / "mask"
+        return self._on_chief(lambda: self._read(place, Mask.load))
 
     def write_mask(self, round: int, mask: Mask) -> None:
         """Stores a round's mask."""
-        mask.save(self.round_path(round) / "mask")
+        self._write(lambda: mask.save(self.round_path(round) / "mask"))
 
-    def ticket(self, round: int) -> Ticket | None:
-        """Returns a round's ticket, if it is there."""
-        return self.run._read(self.round_path(round) / "ticket", Ticket.load)
+    def write_ticket(self, round: int, ticket: Ticket) -> None:
+        """Stores a round's ticket."""
+        self._write(lambda: ticket.save(self.round_path(round) / "ticket"))
 
     def snapshot(self, name: str) -> Snapshot | None:
         """Returns a stored state: `initial`, `rewind`, `round_03/trained`."""
-        return self.run._read(self.path / name, Snapshot.load)
+        place = self.path / name
+        return self._on_chief(lambda: self._read(place, Snapshot.load))
 
     def write_snapshot(self, name: str, snapshot: Snapshot) -> None:
         """Stores a state."""
-        snapshot.save(self.path / name)
+        self._write(lambda: snapshot.save(self.path / name))
+
+    def record(self, name: str, kind: str) -> tuple[dict, dict] | None:
+        """Returns arrays and facts stored under a name, if they are there."""
+        place = self.path / name
+
+        def read(place):
+            return records.read_record(place, kind)
+
+        return self._on_chief(lambda: self._read(place, read))
+
+    def write_record(
+        self,
+        name: str,
+        kind: str,
+        arrays: Mapping[str, Any],
+        facts: Mapping[str, Any],
+    ) -> None:
+        """Stores arrays and facts, in place of what was there."""
+        place = self.path / name
+        self._write(lambda: records.write_record(place, kind, arrays, facts))
+
+    def remove(self, name: str) -> None:
+        """Removes what is stored under a name, if it is there."""
+        self._write(lambda: files.remove(self.path / name))
 
 
-def _as_csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> str:
+def round_name(round: int) -> str:
+    """Returns the name of a round's folder in that of its replicate."""
+    return f"round_{round:02d}"
+
+
+def trained_name(round: int) -> str:
+    """Returns the name of a round's trained state."""
+    return f"{round_name(round)}/trained"
+
+
+def as_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Writes rows as a table with one line of column names."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
     writer.writeheader()

@@ -6,33 +6,44 @@ write them anew from the first round on.
 
 from __future__ import annotations
 
+import contextlib
+
 from tflottery.callbacks.tensorboard import RoundSummaries
 from tflottery.layers import evidence, state
 from tflottery.lottery import starting_points
 from tflottery.lottery.context import SearchContext
-from tflottery.lottery.journal import ReplicateJournal
-from tflottery.lottery.stages import trained_name
+from tflottery.lottery.journal import ReplicateJournal, trained_name
 
 FOLDER = "tensorboard"
 
 
 def open_writer(
     context: SearchContext, journal: ReplicateJournal
-) -> RoundSummaries:
-    """Begins the logs of a replicate; earlier ones are replaced."""
+) -> contextlib.AbstractContextManager[RoundSummaries | None]:
+    """Begins the logs of a replicate; earlier ones are replaced.
+
+    Returns:
+        The writer; `None` on a worker that is not the chief.
+    """
+    if not context.workers.is_chief:
+        return contextlib.nullcontext()
+    journal.claim.check()
     place = context.run.path / FOLDER / f"replicate_{journal.number}"
     if place.exists():
         place.rmtree()
-    return RoundSummaries(str(place), hyper_parameters=context.config.to_dict())
+    return RoundSummaries(place, hyper_parameters=context.config.to_dict())
 
 
 def write_round(
-    writer: RoundSummaries,
+    writer: RoundSummaries | None,
     context: SearchContext,
     journal: ReplicateJournal,
     round: int,
 ) -> None:
-    """Writes the summaries of a finished round; the model is not changed."""
+    """Writes the summaries of a finished round; the model is not changed.
+
+    All workers must call it; the one that has a writer writes.
+    """
     model = context.trainer.model
     result = journal.result(round)
     trained = journal.snapshot(trained_name(round))
@@ -47,7 +58,8 @@ def write_round(
         if isinstance(value, float) or name == "best_step"
     }
     previous = journal.mask(round - 1) if round else None
-    writer.write(model, round, metrics, previous=previous)
+    if writer is not None:
+        writer.write(model, round, metrics, previous=previous)
     evidence.set_mask(model, type(mask).ones_like(mask))
     state.write(model, values)
     evidence.set_mask(model, mask_now)

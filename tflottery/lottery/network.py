@@ -13,8 +13,18 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import tensorflow as tf
+
 from tflottery import models
-from tflottery.layers import evidence, paths, prunable, prune, slots, state
+from tflottery.distribution import limits
+from tflottery.layers import (
+    evidence,
+    prunable,
+    prune,
+    replicas,
+    slots,
+    state,
+)
 from tflottery.layers import family as families
 from tflottery.lottery.config import SearchConfig
 
@@ -70,6 +80,8 @@ def prepare(
 ) -> Any:
     """Builds, wraps and compiles the model of a search.
 
+    Called in the scope of a strategy, it compiles for what can be done there.
+
     Args:
         build: function of a seed.
         seed: seed of the first replicate that is run.
@@ -79,12 +91,19 @@ def prepare(
         The compiled model; compiled as `build` did it, if it did.
 
     Raises:
-        ValueError: the model has nothing to prune, or averages its weights
-            (EMA) in a way that cannot be rewound exactly.
+        ValueError: the model has nothing to prune, averages its weights
+            (EMA) in a way that cannot be rewound exactly, or its Keras cannot
+            train under the strategy.
     """
     plain = build(seed)
     compiled = getattr(plain, "optimizer", None) is not None
     keras = families.of(plain).keras
+    steps_per_execution, jit_compile = limits.choose(
+        tf.distribute.get_strategy(),
+        families.family_of(plain),
+        config.validate_every,
+        config.jit_compile,
+    )
     model = prune.wrap_with_settings(
         plain, config.settings(output_layer(plain))
     )
@@ -116,10 +135,11 @@ def prepare(
         )
     model.compile(
         optimizer=optimizer,
-        steps_per_execution=config.validate_every,
-        jit_compile=config.jit_compile,
+        steps_per_execution=steps_per_execution,
+        jit_compile=jit_compile,
         **arguments,
     )
+    slots.build(model.optimizer, model.trainable_variables)
     return model
 
 
@@ -129,14 +149,16 @@ def reseed(model: Any, build: Callable[[int], Any], seed: int) -> None:
     Weights, seed generators and optimizer become those of a new network; the
     mask becomes all ones. Nothing is compiled anew.
     """
-    fresh = build(seed)
+    with replicas.scope_of(model.variables):
+        fresh = build(seed)
     mask = evidence.current_mask(model)
     evidence.set_mask(model, type(mask).ones_like(mask))
-    values = {
-        state.WEIGHTS + path: variable.numpy()
-        for path, variable in paths.variables(fresh).items()
-    }
-    state.write(model, values, state.WEIGHTS)
+    for part in (state.WEIGHTS, state.REPLICAS):
+        values = {
+            name: variable.numpy()
+            for name, variable in state.variables(fresh, part).items()
+        }
+        state.write(model, values, part)
     state.renew_optimizer(model, 0)
 
 

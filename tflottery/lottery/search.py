@@ -9,19 +9,29 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tflottery import data as datasets
 from tflottery.core import checks, files
+from tflottery.core.claims import Claim, ClaimedError
 from tflottery.core.seeds import child_seed
+from tflottery.distribution import batches, limits, strategies
+from tflottery.distribution.workers import Workers
 from tflottery.lottery import context as context_module
-from tflottery.lottery import journal, logs, network, recipes, verdict
+from tflottery.lottery import logs, network, recipes, verdict
 from tflottery.lottery.config import SearchConfig
 from tflottery.lottery.context import SearchContext
 from tflottery.lottery.progress import Progress
+from tflottery.lottery.run_directory import RunDirectory
 from tflottery.lottery.stages import ReplicateStages
 from tflottery.rewinding.ticket import Ticket
+
+_logger = logging.getLogger("tflottery")
+
+BRANCHES = ("ticket",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +83,9 @@ def find_ticket(
     progress: Progress | None = None,
     checkpoint_seconds: float = 30.0,
     summaries: bool = True,
+    strategy: Any = None,
+    replicates: Sequence[int] | None = None,
+    branches: Sequence[str] | None = None,
 ) -> SearchResult:
     """Searches for winning tickets: replicates, rounds, all on disk.
 
@@ -81,6 +94,12 @@ def find_ticket(
     counter, seeds and data order to step k, and trains to the end. Stopped at
     any moment and started again with the same arguments, it goes on where it
     was and ends with the same bits.
+
+    Under a strategy the batches are the same as without one, divided among
+    its replicas. With several workers each calls this function with the same
+    arguments; the chief alone touches the run directory. Several independent
+    processes may share a run directory: each works on replicates that no
+    other has claimed.
 
     Args:
         build: function that returns a new, built model (logits), compiled or
@@ -92,14 +111,23 @@ def find_ticket(
         progress: is told what happens; see `tflottery.lottery.progress`.
         checkpoint_seconds: least time between two checkpoints in a round.
         summaries: whether to write TensorBoard logs.
+        strategy: a `tf.distribute.Strategy`, or one by name: `"none"`,
+            `"one_device"`, `"mirrored"`, `"multi_worker"`, `"tpu"`. Default:
+            the one in scope.
+        replicates: numbers of the replicates to run here, from 0. Default:
+            all that no other process works on.
+        branches: what to run of each replicate. Default: `["ticket"]`.
 
     Returns:
-        A `SearchResult`.
+        A `SearchResult`, over all rounds that are finished when it is made,
+        by whichever process.
 
     Raises:
-        ValueError: a bad setting, before anything is trained; a run
-            directory of other settings, or in use.
+        ValueError: a bad setting or a strategy that cannot work, before
+            anything is trained; a run directory of other settings; all that
+            there is to do is being done by other processes.
         TrainingDivergedError: the loss is not a number; finished rounds stay.
+        WorkerLostError: another worker of the cluster has gone.
 
     Example:
         >>> import tempfile, tflottery
@@ -119,6 +147,13 @@ def find_ticket(
     config = (
         recipes.get(recipes.names()[0]).config if config is None else config
     )
+    for branch in branches or BRANCHES:
+        checks.check_choice("branches", branch, BRANCHES)
+    chosen = _chosen(replicates, config.replicates)
+    workers = Workers(strategies.get(strategy))
+    if build is None:
+        limits.limits(workers.strategy, config.keras)  # refuses
+    batches.check_batch_size(config.batch_size, workers.replicas)
     extra = {
         "build": _name_of(build),
         "data": None if data is None else repr(data),
@@ -138,17 +173,66 @@ def find_ticket(
         if build is None
         else network.seeded(build)
     )
-    progress = Progress() if progress is None else progress
-    with journal.RunDirectory(run_dir, config, extra) as run:
+    if progress is None or not workers.is_chief:
+        progress = Progress()
+    with workers.watched():
+        run = RunDirectory(run_dir, config, extra, workers)
         context = SearchContext(
-            run, config, build, data, progress, checkpoint_seconds
+            run, config, build, data, progress, checkpoint_seconds, workers
         )
         progress.start(config.rounds, config.replicates)
-        for number in range(config.replicates):
-            _run_replicate(context, run.replicate(number), summaries)
+        _run_replicates(context, chosen, summaries)
         rows = run.write_results()
         progress.finish()
     return SearchResult(rows, str(run_dir), verdict.verdict(rows))
+
+
+def _run_replicates(context, numbers, summaries):
+    """Finishes the replicates that no other process works on."""
+    waiting, deadline = list(numbers), None
+    while waiting:
+        refusals = {}
+        for number in waiting:
+            try:
+                with context.run.claimed(number) as replicate:
+                    _run_replicate(context, replicate, summaries)
+            except ClaimedError as error:
+                refusals[number] = error
+        if len(refusals) < len(waiting):
+            deadline = None  # it took its time: who was alive may not be now
+        if deadline is None:
+            deadline = time.monotonic() + Claim.EXPIRES_SECONDS + 15
+            _announce_waiting(refusals)
+        unknown = any(not e.holder.is_here for e in refusals.values())
+        if not context.workers.from_chief(
+            lambda unknown=unknown, end=deadline: _wait(unknown, end)
+        ):
+            break
+        waiting = list(refusals)
+    if refusals and len(refusals) == len(numbers):
+        raise next(iter(refusals.values()))
+    for number, error in refusals.items():
+        _logger.warning("Replicate %d is left to another: %s", number, error)
+
+
+def _announce_waiting(refusals):
+    """Says whose death or life has to be found out."""
+    for number, error in refusals.items():
+        if not error.holder.is_here:
+            _logger.warning(
+                "Replicate %d is claimed by %s. Waiting up to two minutes to "
+                "see whether that is still alive.",
+                number,
+                error.holder,
+            )
+
+
+def _wait(unknown: bool, deadline: float) -> bool:
+    """Waits a little if a claim may still expire; tells whether it did."""
+    if not unknown or time.monotonic() > deadline:
+        return False
+    time.sleep(5)
+    return True
 
 
 def _run_replicate(context, replicate, summaries):
@@ -165,8 +249,24 @@ def _run_replicate(context, replicate, summaries):
             if round in unfinished:
                 stages.run(round)
                 context.run.write_results()
-            if writer is not None:
+            if summaries:
                 logs.write_round(writer, context, replicate, round)
+
+
+def _chosen(replicates, count):
+    """Returns the numbers of the replicates to run, each checked."""
+    if replicates is None:
+        return list(range(count))
+    for number in replicates:
+        checks.check_non_negative_int("replicates", number)
+        if number >= count:
+            raise ValueError(
+                "`replicates` must be numbers below the `replicates` of the "
+                f"config, counted from 0. Received: {number}, of {count} "
+                f"replicates. Use 0 to {count - 1}, or set more replicates "
+                "in the config."
+            )
+    return list(dict.fromkeys(replicates))
 
 
 def _name_of(build: Any) -> str | None:

@@ -11,12 +11,15 @@ import logging
 import math
 from typing import Any
 
-from tflottery.core import files
 from tflottery.layers import evidence, prune, state
 from tflottery.lottery import starting_points, training
-from tflottery.lottery.checkpoint import RoundProgress
+from tflottery.lottery.checkpoint import CheckpointFile, RoundProgress
 from tflottery.lottery.context import SearchContext
-from tflottery.lottery.journal import ReplicateJournal
+from tflottery.lottery.journal import (
+    ReplicateJournal,
+    round_name,
+    trained_name,
+)
 from tflottery.rewinding.snapshot import Snapshot
 from tflottery.rewinding.ticket import Ticket
 
@@ -38,25 +41,19 @@ class ReplicateStages:
     def unfinished(self) -> list[int]:
         """Returns the rounds that are still to be run, or run again."""
         rounds = range(self.context.config.rounds + 1)
-        found = [round for round in rounds if not self._is_finished(round)]
+        is_finished = self.journal.is_finished
+        found = [round for round in rounds if not is_finished(round)]
         if 0 not in found:
             starting_points.initial(self.context, self.journal)
             starting_points.rewind_point(self.context, self.journal)
         return found
-
-    def _is_finished(self, round: int) -> bool:
-        return (
-            self.journal.result(round) is not None
-            and self.journal.mask(round) is not None
-            and self.journal.snapshot(trained_name(round)) is not None
-            and self.journal.ticket(round) is not None
-        )
 
     def run(self, round: int) -> None:
         """Trains one round to its end and writes down what came of it."""
         context, journal = self.context, self.journal
         trainer = context.trainer
         first_step = self._begin(round)
+        self._check_workers(round)
         mask = evidence.current_mask(trainer.model)
         context.progress.round_started(
             journal.number, round, mask.density, context.config.steps
@@ -64,7 +61,7 @@ class ReplicateStages:
         stops = {}
         if round == 0:
             stops[context.rewind_step] = self._store_rewind_point
-        checkpoint = journal.round_path(round) / "checkpoint"
+        checkpoint = CheckpointFile(journal, f"{round_name(round)}/checkpoint")
         found = trainer.train(
             first_step=first_step,
             order_seed=context.order_seed(journal.number),
@@ -78,7 +75,7 @@ class ReplicateStages:
         self._store_trained(round)
         self._store_ticket(round, mask, row)
         journal.write_result(round, row, found.curve)
-        files.remove(checkpoint)
+        checkpoint.remove()
         context.progress.round_finished(row)
 
     def _begin(self, round: int) -> int:
@@ -103,12 +100,26 @@ class ReplicateStages:
                 data=context.saliency_batch(),
             )
             journal.write_mask(round, mask)
-        else:
-            evidence.set_mask(model, mask)
+            # Computed on each worker, as reading gradients takes all of them;
+            # what counts is the chief's.
+            mask = context.workers.from_chief(lambda mask=mask: mask)
+        evidence.set_mask(model, mask)
         context.policy.apply(model, rewind)
         if context.policy.name == "continued_training":
             return 0
         return context.rewind_step
+
+    def _check_workers(self, round: int) -> None:
+        """Stops if the workers do not begin the round with the same."""
+        workers = self.context.workers
+        if workers.count == 1:
+            return
+        model = self.context.trainer.model
+        where = f"round {round} of replicate {self.journal.number}"
+        mask = evidence.current_mask(model)
+        workers.check_same(f"mask in {where}", mask.digest())
+        begun = Snapshot.take(model)
+        workers.check_same(f"weights to begin {where} with", begun.digest())
 
     def _row(
         self, round: int, first_step: int, mask: Any, found: RoundProgress
@@ -164,14 +175,10 @@ class ReplicateStages:
 
     def _store_ticket(self, round, mask, row):
         left_out = ("seconds", "branch", "draw")
-        Ticket(
+        ticket = Ticket(
             mask=mask,
             snapshot=starting_points.rewind_point(self.context, self.journal),
             settings=evidence.settings_of(self.context.trainer.model),
             info={k: v for k, v in row.items() if k not in left_out},
-        ).save(self.journal.round_path(round) / "ticket")
-
-
-def trained_name(round: int) -> str:
-    """Returns the name of a round's trained state in the journal."""
-    return f"round_{round:02d}/trained"
+        )
+        self.journal.write_ticket(round, ticket)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from tflottery.core import files
 from tflottery.layers import evidence, state
 from tflottery.lottery import network
+from tflottery.lottery.checkpoint import CheckpointFile
 from tflottery.lottery.context import SearchContext
 from tflottery.lottery.journal import ReplicateJournal
 from tflottery.rewinding.snapshot import Snapshot
@@ -39,7 +39,7 @@ def rewind_point(
     found = replicate.snapshot(REWIND)
     if found is None:
         model = context.trainer.model
-        checkpoint = replicate.path / "rewind_checkpoint"
+        checkpoint = CheckpointFile(replicate, "rewind_checkpoint")
         with _undisturbed(model):
             _reseed(context, replicate)
             context.trainer.train(
@@ -50,7 +50,7 @@ def rewind_point(
                 validate=False,
             )
             found = Snapshot.take(model)
-        files.remove(checkpoint)
+        checkpoint.remove()
         replicate.write_snapshot(REWIND, found)
     return found
 

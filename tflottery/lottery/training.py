@@ -16,8 +16,15 @@ from typing import Any
 import numpy as np
 
 from tflottery.callbacks.callback import Callback
+from tflottery.distribution import batches
+from tflottery.distribution.workers import Workers
 from tflottery.layers import state
-from tflottery.lottery.checkpoint import RoundProgress, resume, save
+from tflottery.lottery.checkpoint import (
+    CheckpointFile,
+    RoundProgress,
+    resume,
+    save,
+)
 
 EVALUATION_BATCH = 1000
 
@@ -35,10 +42,11 @@ class RoundTrainer:
     Args:
         model: compiled, wrapped, built.
         data: a `tflottery.data.dataset.Dataset`.
-        batch_size: examples per step.
+        batch_size: examples per step, on all replicas together.
         steps: last step T of a round.
         validate_every: steps between two validations.
         checkpoint_seconds: least time between two checkpoints.
+        workers: the processes that train together. Default: this one alone.
     """
 
     def __init__(
@@ -50,6 +58,7 @@ class RoundTrainer:
         steps: int,
         validate_every: int,
         checkpoint_seconds: float = 30.0,
+        workers: Workers | None = None,
     ):
         self.model = model
         self.data = data
@@ -57,18 +66,28 @@ class RoundTrainer:
         self.steps = steps
         self.validate_every = validate_every
         self.checkpoint_seconds = checkpoint_seconds
-        self._validation = data.validation_batches(EVALUATION_BATCH)
-        self._test = data.test_batches(EVALUATION_BATCH)
+        self.workers = workers or Workers()
+        batches.check_batch_size(batch_size, self.workers.replicas)
+        self._validation = self._evaluated(
+            data.validation_batches, data.validation_size
+        )
+        self._test = self._evaluated(data.test_batches, data.test_size)
         # Keras makes the metrics' variables on first use; were that the first
         # training step, it would be traced and compiled twice.
         self.evaluate("validation")
+
+    def _evaluated(self, make, examples):
+        size = batches.evaluation_batch_size(
+            examples, self.workers.replicas, at_most=EVALUATION_BATCH
+        )
+        return batches.divided(make(size))
 
     def train(
         self,
         *,
         first_step: int,
         order_seed: int,
-        checkpoint: Any,
+        checkpoint: CheckpointFile,
         stops: dict[int, Callable[[], None]] | None = None,
         last_step: int | None = None,
         validate: bool = True,
@@ -80,7 +99,7 @@ class RoundTrainer:
             first_step: place in the stream of batches to begin at; the model
                 must stand there.
             order_seed: seed of the order of the data.
-            checkpoint: path of the round's checkpoint file.
+            checkpoint: place of the round's checkpoint.
             stops: `{step: function}`; called when the model stands at that
                 step, if training gets there.
             last_step: where to end; default: `steps`.
@@ -118,14 +137,14 @@ class RoundTrainer:
         return min(border, until) - step, 1
 
     def _fit(self, step, chunk, chunks, order_seed, watch):
-        batches = self.data.train_batches(
+        stream = self.data.train_batches(
             self.batch_size, seed=order_seed, first_step=step
         )
         if chunk < self.validate_every:
-            batches = batches.take(chunk)
+            stream = stream.take(chunk)
         watch.chunk = chunk
         self.model.fit(
-            batches,
+            batches.divided(stream),
             steps_per_epoch=chunk,
             epochs=chunks,
             shuffle=False,  # the stream has its order
@@ -180,13 +199,17 @@ class _Watch(Callback):
         if self.validate and progress.step % self.trainer.validate_every == 0:
             self._validate(loss)
         if (
-            time.perf_counter() - self._saved >= self.trainer.checkpoint_seconds
-            and progress.step < self.trainer.steps
+            progress.step < self.trainer.steps
             and self.problem is None
+            and self.trainer.workers.from_chief(self._is_due)
         ):
             self.stop_clock()
             save(self.checkpoint, self.model, progress)
             self._saved = time.perf_counter()
+
+    def _is_due(self):
+        passed = time.perf_counter() - self._saved
+        return passed >= self.trainer.checkpoint_seconds
 
     def _validate(self, loss):
         found = self.trainer.evaluate("validation")

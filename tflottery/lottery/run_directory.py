@@ -1,0 +1,189 @@
+"""The run directory: which search it belongs to, who works on it, its table.
+
+Several processes may share one, each at another replicate; a claim that
+expires says who has which. `results.csv` is made from the rounds' results, by
+every process that finishes one, so that no row is ever lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tflottery.core import documents, files
+from tflottery.core.claims import Claim, ClaimedError
+from tflottery.distribution.workers import Workers
+from tflottery.lottery.config import SearchConfig
+from tflottery.lottery.journal import ReplicateJournal, as_csv
+
+_logger = logging.getLogger("tflottery")
+
+COLUMNS = (
+    "replicate",
+    "branch",
+    "draw",
+    "round",
+    "density",
+    "sparsity",
+    "steps",
+    "best_step",
+    "validation_loss",
+    "validation_accuracy",
+    "test_accuracy_best",
+    "test_accuracy_final",
+    "seconds",
+)
+
+
+class RunDirectory:
+    """A run directory, which other processes may work on too.
+
+    Of several workers only the chief touches it; the others are told what it
+    has read there, and need no access.
+
+    Args:
+        path: folder, local or remote; made if it is not there.
+        config: the settings of the search.
+        extra: further facts that must be the same on resuming, such as the
+            names of a build function and of a data set.
+        workers: the processes that run this search together. Default: this
+            one alone.
+
+    Raises:
+        ValueError: the folder holds a run of other settings.
+    """
+
+    def __init__(
+        self,
+        path: Any,
+        config: SearchConfig,
+        extra: Mapping[str, Any],
+        workers: Workers | None = None,
+    ):
+        self.path = files.as_path(path)
+        self.config = config
+        self.identity = {"digest": config.digest(), **extra}
+        self.workers = workers or Workers()
+        self._claimed: set[int] = set()
+        self._rows: dict[tuple[int, int], dict[str, Any]] = {}
+        self.workers.from_chief(self._check_config)
+
+    def _check_config(self):
+        place = self.path / "config.json"
+        stored = self._read_config(place)
+        if stored is None:
+            documents.write_json(
+                place,
+                {"config": self.config.to_dict(), "identity": self.identity},
+            )
+            stored = self._read_config(place)  # another may have been faster
+        if stored is not None and stored.get("identity") != self.identity:
+            raise ValueError(
+                "`run_dir` holds a run of other settings. Received: run_dir="
+                f"{str(self.path)!r}; different: {self._different(stored)}. "
+                "Use another run directory, or the settings of that run."
+            )
+
+    def _read_config(self, place):
+        if not files.exists(place):
+            return None
+        try:
+            return documents.read_json(place)
+        except (files.DamagedFileError, files.ForeignFileError) as error:
+            _logger.warning("%s It is made again.", error)
+            return None
+
+    def _different(self, stored):
+        theirs, ours = stored.get("config", {}), self.config.to_dict()
+        names = sorted(theirs.keys() | ours.keys())
+        found = [
+            f"{name} (there {theirs.get(name)!r}, here {ours.get(name)!r})"
+            for name in names
+            if theirs.get(name) != ours.get(name)
+        ]
+        return "; ".join(found) or (
+            f"{stored.get('identity')} there, {self.identity} here"
+        )
+
+    @contextlib.contextmanager
+    def claimed(self, number: int) -> Iterator[ReplicateJournal]:
+        """Gives this search the right to work on a replicate.
+
+        Args:
+            number: which replicate, from 0.
+
+        Yields:
+            Its journal, which may write.
+
+        Raises:
+            ClaimedError: another process works on it.
+        """
+        claim = Claim(self.path / "claims" / f"replicate_{number}")
+
+        def acquire():
+            try:
+                claim.acquire()
+            except ClaimedError as error:
+                return str(error), error.holder
+            return None
+
+        refusal = self.workers.from_chief(acquire)
+        if refusal is not None:
+            raise ClaimedError(*refusal)
+        self._claimed.add(number)
+        for place in [place for place in self._rows if place[0] == number]:
+            del self._rows[place]  # it may be made again
+        try:
+            yield ReplicateJournal(
+                self.path, number, self.identity, self.workers, claim
+            )
+        finally:
+            self._claimed.discard(number)
+            if self.workers.is_chief:
+                claim.release()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns the rows of all finished rounds, in order.
+
+        Rounds of any process count, so this reads what others have written.
+        """
+        return self.workers.from_chief(self._read_rows)
+
+    def _read_rows(self, own: Mapping[Any, Any] | None = None) -> list[Any]:
+        """Reads the rows; those of claimed replicates only if not given."""
+        found = []
+        for number in range(self.config.replicates):
+            journal = ReplicateJournal(self.path, number, self.identity)
+            known = own if number in self._claimed and own else self._rows
+            for round in range(self.config.rounds + 1):
+                row = known.get((number, round))
+                if row is None and known is not own:
+                    result = journal.result(round)
+                    row = None if result is None else result["row"]
+                    if number not in self._claimed and row is not None:
+                        self._rows[number, round] = row
+                if row is not None:
+                    found.append(row)
+        return found
+
+    def write_results(self) -> list[dict[str, Any]]:
+        """Writes `results.csv` from the finished rounds; returns its rows.
+
+        Another process may finish a round at the same time. Whoever writes
+        last looks once more whether a result has come since, so that the
+        table ends with every row.
+        """
+        return self.workers.from_chief(self._write_results)
+
+    def _write_results(self) -> list[dict[str, Any]]:
+        rows = self._read_rows()
+        own = {(row["replicate"], row["round"]): row for row in rows}
+        while True:
+            table = as_csv(COLUMNS, rows)
+            files.write_text(self.path / "results.csv", table)
+            now = self._read_rows(own)
+            if now == rows:
+                return rows
+            rows = now
