@@ -80,6 +80,7 @@ _SKIPPED = [block for page in PAGES for block in _python(page) if block.why_not]
 
 
 @pytest.mark.parametrize("page", _RUN)
+@pytest.mark.usefixtures("two_cpus")  # made before any page runs TensorFlow
 def test_the_snippets_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # A page may import TF-MOT, which sets it; this has it taken back after.

@@ -52,6 +52,19 @@ def test_a_word_in_place_of_a_number_is_named_with_its_line(run_dir):
         results.read_results(run_dir)
 
 
+def test_a_folder_may_have_brackets_in_its_name(tmp_path):
+    run_dir = sample_run.write_run(tmp_path / "seeds[0-9]*")
+    assert list(results.read_histories(run_dir)) == [0, 1]
+
+
+def test_other_things_beside_the_rounds_are_passed_over(run_dir):
+    (run_dir / "replicate_2").write_text("a file")
+    (run_dir / "replicate_0" / "round_00.old").mkdir()
+    (run_dir / "replicate_0" / "round_05").mkdir()
+    assert list(results.read_histories(run_dir)) == [0, 1]
+    assert results.read_histories(run_dir / "none") == {}
+
+
 def test_histories_are_found_by_round_and_replicate(run_dir):
     found = results.read_histories(run_dir)
     assert list(found) == [0, 1]

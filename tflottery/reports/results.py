@@ -122,11 +122,25 @@ def read_histories(run_dir: Any) -> dict[int, dict[int, dict]]:
         `{round: {replicate: history}}`, sorted; empty if there are none.
     """
     found: dict[int, dict[int, dict]] = {}
-    root = files.as_path(run_dir)
-    for path in sorted(root.glob(f"replicate_*/round_*/{HISTORY_FILE}")):
-        place = re.fullmatch(r"round_(\d+)", path.parent.name)
-        owner = re.fullmatch(r"replicate_(\d+)", path.parent.parent.name)
-        if place and owner:
-            replicates = found.setdefault(int(place[1]), {})
-            replicates[int(owner[1])] = read_history(path)
+    for replicate, owner in _numbered(files.as_path(run_dir), "replicate"):
+        for round, place in _numbered(owner, "round"):
+            if files.exists(place / HISTORY_FILE):
+                replicates = found.setdefault(round, {})
+                replicates[replicate] = read_history(place / HISTORY_FILE)
     return dict(sorted(found.items()))
+
+
+def _numbered(folder: Any, name: str) -> list[tuple[int, Any]]:
+    """Returns the numbers and paths of `name_0`, `name_1`, ... in a folder.
+
+    A pattern would be simpler, but brackets in the folder's own name would be
+    taken for a part of it.
+    """
+    if not folder.is_dir():
+        return []
+    matches = (
+        (re.fullmatch(rf"{name}_(\d+)", path.name), path)
+        for path in folder.iterdir()
+    )
+    found = [(int(match[1]), path) for match, path in matches if match]
+    return sorted(found, key=lambda entry: entry[0])
