@@ -9,14 +9,11 @@ import pathlib
 import sys
 
 import numpy as np
-import tensorflow as tf
+import tf_keras
 
-strategy = tf.distribute.MultiWorkerMirroredStrategy()  # before all else
-
-import tf_keras  # noqa: E402
-
-import tflottery  # noqa: E402
-from tflottery.layers import evidence  # noqa: E402
+import tflottery
+from tflottery.distribution import get_strategy
+from tflottery.layers import evidence
 
 
 class Shown(tflottery.callbacks.SnapshotAt):
@@ -32,6 +29,7 @@ class Shown(tflottery.callbacks.SnapshotAt):
 
 
 def main(folder):
+    strategy = get_strategy("multi_worker")  # before anything runs
     rng = np.random.default_rng(0)
     x = rng.normal(size=(64, 6))
     y = np.argmax(x @ rng.normal(size=(6, 4)), axis=1)

@@ -184,6 +184,17 @@ def test_a_ticket_goes_from_replicas_to_one_device_and_back(
     assert check_replicas_agree(model) >= 10
 
 
+def test_a_search_says_what_keras_3_cannot_do_on_replicas(strategy):
+    import keras
+
+    with strategy.scope():
+        model = in_rounds(network(keras))
+        model.compile("sgd", "mse", steps_per_execution=2)
+    search = tflottery.callbacks.IterativePruning(**SEARCH)
+    with pytest.raises(ValueError, match="steps_per_execution=2. Keras 3 runs"):
+        fit(model, search)
+
+
 def test_gradual_pruning_keeps_replicas_alike(any_keras, strategy):
     schedule = tflottery.PolynomialDecay(0.2, 0.75, 2, 8, frequency=2)
     with strategy.scope():

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import pathlib
-import socket
-import subprocess
-import sys
 from unittest import mock
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from two_processes import finish
 
 from tflottery.distribution import limits
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 WORKER = """
 import json
@@ -70,11 +64,6 @@ def _stand_in(kind, replicas, here):
     strategy.num_replicas_in_sync = replicas
     strategy.extended.worker_devices = (None,) * here
     return strategy
-
-
-@pytest.fixture
-def two_replicas(two_cpus):
-    return tf.distribute.MirroredStrategy(two_cpus)
 
 
 @pytest.mark.parametrize("name", ["keras", "tf_keras"])
@@ -134,6 +123,23 @@ def test_where_keras_3_cannot_train_tf_keras_is_the_way_out(kind, where):
     assert len(found.reasons) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "steps", "jit", "received"),
+    [
+        ("keras", 2, False, "steps_per_execution=2"),
+        ("keras", 1, True, "jit_compile=True"),
+        ("tf_keras", 2, True, "jit_compile=True"),
+    ],
+)
+def test_a_model_that_cannot_train_as_compiled_is_refused(
+    two_replicas, name, steps, jit, received
+):
+    with pytest.raises(ValueError, match=f"{received}.*Leave it out"):
+        limits.check_compiled(two_replicas, name, steps, jit)
+    limits.check_compiled(two_replicas, "tf_keras", 2, False)
+    limits.check_compiled(two_replicas, "keras", 1, False)
+
+
 def test_an_unknown_family_is_refused():
     with pytest.raises(ValueError, match="Did you mean 'tf_keras'"):
         limits.limits(tf.distribute.get_strategy(), "tf.keras")
@@ -172,33 +178,10 @@ def test_no_family_can_compile_with_xla_on_replicas_yet(
 
 
 @pytest.mark.slow
-def test_two_workers_train_tf_keras_as_chosen_and_still_not_keras_3():
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
-    workers = []
-    for index in range(2):
-        task = {"type": "worker", "index": index}
-        config = {"cluster": {"worker": addresses}, "task": task}
-        extra = {"PYTHONPATH": str(ROOT), "TF_CONFIG": json.dumps(config)}
-        workers.append(
-            subprocess.Popen(
-                [sys.executable, "-c", WORKER],
-                env={**os.environ, **extra},
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        )
-    try:
-        for worker in workers:
-            out, _ = worker.communicate(timeout=180)
-            assert worker.returncode == 0
-            (refused, failed), chosen, steps = json.loads(out.splitlines()[-1])
-            assert "multi-worker strategy (2 workers)" in refused
-            assert "PerReplica" in failed
-            assert (chosen, steps) == ([2, False], 2)
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
+def test_two_workers_train_tf_keras_as_chosen_and_still_not_keras_3(tmp_path):
+    for said in finish(["-c", WORKER], tmp_path):
+        (line,) = [line for line in said.splitlines() if line[:2] == "[["]
+        (refused, failed), chosen, steps = json.loads(line)
+        assert "multi-worker strategy (2 workers)" in refused
+        assert "PerReplica" in failed
+        assert (chosen, steps) == ([2, False], 2)

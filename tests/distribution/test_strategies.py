@@ -274,11 +274,13 @@ def test_a_port_in_use_is_refused_in_words():
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_ctrl_c_ends_the_wait_for_a_worker_that_never_comes():
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_wait_for_a_worker_that_never_comes(number):
     # TensorFlow holds Python's lock while it waits, up to an hour.
     code = """
-        import logging
+        import logging, signal
         logging.basicConfig(level=logging.INFO)
+        signal.signal(signal.SIGTERM, print)  # as the command line does
         strategies.get("multi_worker")
         """
     ports = _free_ports(2)
@@ -290,8 +292,8 @@ def test_ctrl_c_ends_the_wait_for_a_worker_that_never_comes():
         assert f"worker 0 of 2 (127.0.0.1:{ports[0]}, " in line
         try:
             _wait_until_listening(ports[0])
-            process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=30) == -signal.SIGINT
+            process.send_signal(number)
+            assert process.wait(timeout=30) == -number
         finally:
             process.kill()
 

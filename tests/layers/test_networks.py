@@ -14,7 +14,7 @@ from tflottery.layers import evidence
 
 FAMILIES = {"keras": keras, "tf_keras": tf_keras}
 SMALL = {
-    "keras": ("MobileNetV2",),
+    "keras": ("MobileNetV3Small",),
     "tf_keras": ("MobileNetV3Small",),
 }
 

@@ -100,7 +100,16 @@ def tickets(family, build, settings, run_dir):
     ]
 
 
-@pytest.mark.parametrize("case", CASES)
+SLOW = ("conv2", "mlp, AdamW")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=pytest.mark.slow if case in SLOW else ())
+        for case in CASES
+    ],
+)
 def test_every_round_has_the_same_mask_in_both_families(case, tmp_path):
     build, settings = CASES[case]
     ours, theirs = (

@@ -12,6 +12,8 @@ from typing import Any
 
 from tflottery.callbacks import counting
 from tflottery.core.step import Step
+from tflottery.distribution import limits
+from tflottery.layers import family
 from tflottery.layers.settings import PruningSettings
 
 
@@ -63,6 +65,7 @@ class RoundPlan:
                 is unknown; k is past the end of a round; k or the end of a
                 round lies inside an execution.
         """
+        _check_compiled(model)
         if settings.schedule is not None:
             raise ValueError(
                 "A search prunes in rounds, and the model follows a schedule. "
@@ -137,3 +140,16 @@ class RoundPlan:
     def round_length(self, round: int) -> int:
         """Returns the updates of a round; 0 is the first."""
         return self.length if round == 0 else self.later_length
+
+
+def _check_compiled(model: Any) -> None:
+    strategy = getattr(model, "distribute_strategy", None)
+    if strategy is None:
+        return
+    jit_compile = getattr(model, "jit_compile", None)
+    limits.check_compiled(
+        strategy,
+        family.family_of(model),
+        counting.steps_per_execution(model),
+        jit_compile is True,
+    )

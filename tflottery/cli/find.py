@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from absl import flags as absl_flags
 
@@ -150,12 +152,23 @@ def execute(values: absl_flags.FlagValues, words: Sequence[str]) -> int:
             f"Write --name=value, such as --run_dir={words[0]}."
         )
     config = search_config(values)
+    for name in ("replicate", "branch"):
+        if values[name].present > 1:
+            raise ValueError(
+                f"`--{name}` must be given once. Received: {name} given "
+                f"{values[name].present} times. Write several in one, such as "
+                "--replicate=0,2."
+            )
     replicates = _numbers("replicate", values["replicate"].value)
     run_dir = values["run_dir"].value or f"runs/{config.digest()}"
     print(f"Run directory: {run_dir}", file=sys.stderr, flush=True)
     # TensorFlow's own greetings would stand between the lines of progress.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _logged():
+        return _search(values, config, run_dir, replicates)
 
+
+def _search(values, config, run_dir, replicates):
     from tflottery.cli import progress as views
     from tflottery.distribution import strategies
     from tflottery.distribution.workers import Workers
@@ -188,6 +201,27 @@ def execute(values: absl_flags.FlagValues, words: Sequence[str]) -> int:
         return 0
     print(report.report_text(reports.write_report(run_dir)))
     return 0
+
+
+class _Lines(logging.Handler):
+    """Writes to whatever stderr is now: bars put lines above themselves."""
+
+    def emit(self, record):
+        print(self.format(record), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[None]:
+    """Shows what the library logs, such as what it has chosen by itself."""
+    logger, lines = logging.getLogger("tflottery"), _Lines()
+    level = logger.level
+    logger.addHandler(lines)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(lines)
+        logger.setLevel(level)
 
 
 def _words(text: str | None) -> list[str] | None:

@@ -83,6 +83,8 @@ def _run_command(command: commands.Command, arguments: list[str]) -> int:
         _heed_sigterm()
         return command.execute(values, words)
     except KeyboardInterrupt as interrupt:
+        if isinstance(interrupt, _Terminated):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it was heard
         if command.on_interrupt:
             line = shlex.join([PROGRAM, command.name, *arguments])
             _say(f"\n{command.on_interrupt}:\n  {line}")
@@ -106,7 +108,10 @@ def _heed_sigterm() -> None:
         return
 
     def end(number, frame):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        # Raised inside a callback of some library it may be swallowed there.
+        again = threading.Timer(10, os.kill, (os.getpid(), signal.SIGTERM))
+        again.daemon = True
+        again.start()
         raise _Terminated
 
     signal.signal(signal.SIGTERM, end)

@@ -58,7 +58,7 @@ def check_batch_size(batch_size: int, replicas: int) -> int:
 
 
 def evaluation_batch_size(
-    examples: int, replicas: int, at_most: int = 1000
+    examples: int, replicas: int, at_most: int = 1000, name: str = "evaluation"
 ) -> int:
     """Returns a batch size that leaves no replica without an example.
 
@@ -70,6 +70,7 @@ def evaluation_batch_size(
         examples: size of the data set that is evaluated.
         replicas: number of replicas.
         at_most: largest batch size, if there is a choice.
+        name: what the data set is for, for the message.
 
     Raises:
         ValueError: no batch size will do: the set is too small.
@@ -92,7 +93,7 @@ def evaluation_batch_size(
         if examples % size == 0 or examples % size > size - size // replicas:
             return size
     raise ValueError(
-        f"The data must have examples for each of the {replicas} replicas in "
-        f"every batch. Received: {examples} examples to evaluate. Set aside "
-        f"a multiple of {replicas}, or use fewer devices."
+        f"The {name} data must have examples for each of the {replicas} "
+        f"replicas in every batch. Received: {examples} examples. Set aside a "
+        f"multiple of {replicas}, or use fewer devices."
     )

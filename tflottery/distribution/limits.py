@@ -128,6 +128,36 @@ def choose(
     return steps_per_execution, jit_compile
 
 
+def check_compiled(
+    strategy: Any,
+    keras_name: str,
+    steps_per_execution: int,
+    jit_compile: bool,
+) -> None:
+    """Refuses a compiled model that cannot train under its strategy.
+
+    Args:
+        strategy: a `tf.distribute.Strategy`.
+        keras_name: the family, "keras" (Keras 3) or "tf_keras".
+        steps_per_execution: what the model was compiled with.
+        jit_compile: what the model was compiled with.
+
+    Raises:
+        ValueError: Keras would fail in the first step, in words of its own.
+    """
+    found = limits(strategy, keras_name)
+    if steps_per_execution > 1 and not found.steps_per_execution:
+        received = f"steps_per_execution={steps_per_execution}"
+    elif jit_compile and not found.jit_compile:
+        received = "jit_compile=True"
+    else:
+        return
+    raise ValueError(
+        "The model must be compiled for what its strategy can do. Received: "
+        f"{received}. {' '.join(found.reasons)} Leave it out of `compile`."
+    )
+
+
 def _refuse(where: str, why: str) -> None:
     raise ValueError(
         f"`keras` must be 'tf_keras' under {where}. Received: keras='keras'. "

@@ -176,7 +176,7 @@ def _multi_worker() -> Any:
             cluster.describe(),
         )
     try:
-        with _ended_by_ctrl_c():
+        with _ended_by_signals():
             return tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except (RuntimeError, ValueError, tf.errors.OpError) as error:
         said = " ".join(str(error).split())[:500]
@@ -206,16 +206,20 @@ def _tpu(name: str | None) -> Any:
 
 
 @contextlib.contextmanager
-def _ended_by_ctrl_c() -> Iterator[None]:
-    """Lets Ctrl-C end the process while TensorFlow waits for workers.
+def _ended_by_signals() -> Iterator[None]:
+    """Lets Ctrl-C and SIGTERM end the process while TensorFlow waits.
 
-    Python would see it only after the wait, which can last an hour.
+    Python would see them only after the wait, which can last an hour.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    before = {
+        number: signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

@@ -30,6 +30,10 @@ class ChiefFailedError(RuntimeError):
     """The chief has stopped with an error, which it told to this worker."""
 
 
+class ChiefRefusedError(ChiefFailedError, ValueError):
+    """The chief has refused what it was asked, which this worker was too."""
+
+
 class WorkersDisagreeError(RuntimeError):
     """The workers hold different values where they must hold the same."""
 
@@ -77,8 +81,9 @@ class Workers:
                 picklable.
 
         Raises:
-            ChiefFailedError: on the others, if it raised an error there; the
-                chief raises that error itself.
+            ChiefFailedError: on the others, if it raised an error there
+                (`ChiefRefusedError` for a ValueError); the chief raises that
+                error itself.
         """
         if self.count == 1:
             return function()
@@ -87,17 +92,19 @@ class Workers:
         if self.is_chief:
             try:
                 result = function()
-                message = pickle.dumps((result, None))
+                message = pickle.dumps((result, None, None))
             except Exception as error:
                 failure = error
-                message = pickle.dumps((None, str(error)))
+                kind = isinstance(error, ValueError)
+                message = pickle.dumps((None, str(error), kind))
         message = self._broadcast(message)
         if failure is not None:
             raise failure
         if not self.is_chief:
-            result, words = pickle.loads(message)  # noqa: S301, see above
+            result, words, refused = pickle.loads(message)
             if words is not None:
-                raise ChiefFailedError(f"The chief has stopped: {words}")
+                kind = ChiefRefusedError if refused else ChiefFailedError
+                raise kind(f"The chief has stopped: {words}")
         return result
 
     def check_same(self, what: str, digest: str) -> None:
@@ -136,6 +143,7 @@ class Workers:
 
         Raises:
             WorkerLostError: a collective operation failed inside.
+            WorkersDisagreeError: another worker was at another operation.
         """
         try:
             yield
@@ -146,13 +154,21 @@ class Workers:
                 tf.errors.CancelledError,
                 tf.errors.DeadlineExceededError,
             )
+            reason = _reason(error.message)
+            if self.count > 1 and isinstance(error, tf.errors.InternalError):
+                if "ollective" in reason:
+                    raise WorkersDisagreeError(
+                        "The workers are not at the same operation. They must "
+                        "run the same command with the same versions; what is "
+                        f"finished is kept. ({reason})"
+                    ) from error
             if self.count == 1 or not isinstance(error, lost):
                 raise
             raise WorkerLostError(
                 f"A worker of the cluster was lost; this one is {self.number} "
                 f"of {self.count}. What is finished is kept. Start all workers "
                 "again with the same commands: they go on from the last "
-                f"checkpoint. ({error.message.splitlines()[0]})"
+                f"checkpoint. ({reason})"
             ) from error
 
     def _broadcast(self, message: bytes) -> bytes:
@@ -166,6 +182,14 @@ class Workers:
             )
         words = exchange.total(self.strategy, words)
         return words.tobytes()[: int(length)]
+
+
+def _reason(message: str) -> str:
+    """Returns the line of TensorFlow's message that says most."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    lines = [line for line in lines if line != "Graph execution error:"]
+    telling = [line for line in lines if "ollective" in line]
+    return [*telling, *lines, ""][0][:300]
 
 
 def _place(strategy: Any) -> tuple[int, int]:

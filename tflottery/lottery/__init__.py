@@ -2,8 +2,11 @@
 
 * `config`: the settings of a search, and their digest.
 * `recipes`: published settings by name.
-* `journal`: the run directory: what is finished, what is not, `results.csv`.
+* `run_directory`: what a search writes; who works on it; `results.csv`.
+* `journal`: the files of a replicate: what is finished, what is not.
 * `training`: one round of training, continued wherever it was stopped.
-* `search`: the loop over replicates and rounds.
+* `stages`: the rounds of one replicate.
+* `shared_work`: which process does which replicate.
+* `search`: all of it, from settings to a result.
 * `verdict`: what was found, in words.
 """

@@ -34,8 +34,8 @@ class ReplicateJournal:
     """The files of one replicate.
 
     With a claim it may write, remove and mend; without one it only reads.
-    Of several workers the chief reads and writes. Whatever reads must be
-    called by all workers, in the same order; what is written need not.
+    Of several workers the chief reads and writes. All of them must call the
+    same methods, in the same order; if the chief cannot go on, all hear why.
 
     Args:
         run_path: the run directory.
@@ -79,12 +79,14 @@ class ReplicateJournal:
             return None
 
     def _write(self, function: Callable[[], None]) -> None:
-        """Writes, if this is the chief and still has the right to."""
-        if self.workers is not None and not self.workers.is_chief:
-            return
-        if self.claim is not None:
-            self.claim.check()
-        function()
+        """Writes on the chief, if it still has the right to."""
+
+        def write():
+            if self.claim is not None:
+                self.claim.check()
+            function()
+
+        self._on_chief(write)
 
     def round_path(self, round: int) -> Any:
         """Returns the folder of a round."""

@@ -7,29 +7,32 @@ rewind the others, repeat.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import logging
-import time
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
+
 from tflottery import data as datasets
-from tflottery.core import checks, files
-from tflottery.core.claims import Claim, ClaimedError
+from tflottery.core import checks, documents, files
 from tflottery.core.seeds import child_seed
 from tflottery.distribution import batches, limits, strategies
 from tflottery.distribution.workers import Workers
 from tflottery.lottery import context as context_module
-from tflottery.lottery import logs, network, recipes, verdict
+from tflottery.lottery import (
+    network,
+    recipes,
+    shared_work,
+    training,
+    verdict,
+)
 from tflottery.lottery.config import SearchConfig
 from tflottery.lottery.context import SearchContext
 from tflottery.lottery.progress import Progress
 from tflottery.lottery.run_directory import RunDirectory
-from tflottery.lottery.stages import ReplicateStages
 from tflottery.rewinding.ticket import Ticket
-
-_logger = logging.getLogger("tflottery")
 
 BRANCHES = ("ticket",)
 
@@ -147,7 +150,7 @@ def find_ticket(
     config = (
         recipes.get(recipes.names()[0]).config if config is None else config
     )
-    for branch in branches or BRANCHES:
+    for branch in _listed("branches", branches, BRANCHES):
         checks.check_choice("branches", branch, BRANCHES)
     chosen = _chosen(replicates, config.replicates)
     workers = Workers(strategies.get(strategy))
@@ -167,6 +170,7 @@ def find_ticket(
         )
     checks.check_instance("data", data, datasets.Dataset)
     context_module.rewind_step(config, data)  # refuses before any work
+    training.evaluation_batches(data, workers.replicas)
     run_dir = f"runs/{config.digest()}" if run_dir is None else run_dir
     build = (
         network.builder(config, data)
@@ -176,88 +180,27 @@ def find_ticket(
     if progress is None or not workers.is_chief:
         progress = Progress()
     with workers.watched():
+        if workers.count > 1:
+            asked = {**config.to_dict(), **extra, "chosen": chosen}
+            versions = [tf.__version__, np.__version__]
+            words = documents.canonical_json([asked, summaries, versions])
+            workers.check_same("settings", _digest([words.encode()]))
+            workers.check_same("data", _digest(_samples(data, config)))
         run = RunDirectory(run_dir, config, extra, workers)
         context = SearchContext(
             run, config, build, data, progress, checkpoint_seconds, workers
         )
         progress.start(config.rounds, config.replicates)
-        _run_replicates(context, chosen, summaries)
+        shared_work.run_replicates(context, chosen, summaries)
         rows = run.write_results()
         progress.finish()
     return SearchResult(rows, str(run_dir), verdict.verdict(rows))
 
 
-def _run_replicates(context, numbers, summaries):
-    """Finishes the replicates that no other process works on."""
-    waiting, deadline = list(numbers), None
-    while waiting:
-        refusals = {}
-        for number in waiting:
-            try:
-                with context.run.claimed(number) as replicate:
-                    _run_replicate(context, replicate, summaries)
-            except ClaimedError as error:
-                refusals[number] = error
-        if len(refusals) < len(waiting):
-            deadline = None  # it took its time: who was alive may not be now
-        if deadline is None:
-            deadline = time.monotonic() + Claim.EXPIRES_SECONDS + 15
-            _announce_waiting(refusals)
-        unknown = any(not e.holder.is_here for e in refusals.values())
-        if not context.workers.from_chief(
-            lambda unknown=unknown, end=deadline: _wait(unknown, end)
-        ):
-            break
-        waiting = list(refusals)
-    if refusals and len(refusals) == len(numbers):
-        raise next(iter(refusals.values()))
-    for number, error in refusals.items():
-        _logger.warning("Replicate %d is left to another: %s", number, error)
-
-
-def _announce_waiting(refusals):
-    """Says whose death or life has to be found out."""
-    for number, error in refusals.items():
-        if not error.holder.is_here:
-            _logger.warning(
-                "Replicate %d is claimed by %s. Waiting up to two minutes to "
-                "see whether that is still alive.",
-                number,
-                error.holder,
-            )
-
-
-def _wait(unknown: bool, deadline: float) -> bool:
-    """Waits a little if a claim may still expire; tells whether it did."""
-    if not unknown or time.monotonic() > deadline:
-        return False
-    time.sleep(5)
-    return True
-
-
-def _run_replicate(context, replicate, summaries):
-    """Finishes every round of a replicate."""
-    stages = ReplicateStages(context, replicate)
-    unfinished = stages.unfinished()
-    if not unfinished:
-        return
-    with contextlib.ExitStack() as stack:
-        writer = None
-        if summaries:
-            writer = stack.enter_context(logs.open_writer(context, replicate))
-        for round in range(context.config.rounds + 1):
-            if round in unfinished:
-                stages.run(round)
-                context.run.write_results()
-            if summaries:
-                logs.write_round(writer, context, replicate, round)
-
-
 def _chosen(replicates, count):
     """Returns the numbers of the replicates to run, each checked."""
-    if replicates is None:
-        return list(range(count))
-    for number in replicates:
+    numbers = _listed("replicates", replicates, range(count))
+    for number in numbers:
         checks.check_non_negative_int("replicates", number)
         if number >= count:
             raise ValueError(
@@ -266,7 +209,46 @@ def _chosen(replicates, count):
                 f"replicates. Use 0 to {count - 1}, or set more replicates "
                 "in the config."
             )
-    return list(dict.fromkeys(replicates))
+    return list(dict.fromkeys(numbers))
+
+
+def _listed(name: str, given: Any, default: Iterable[Any]) -> list[Any]:
+    """Returns what was asked for, as a list that is not empty."""
+    if given is None:
+        return list(default)
+    if isinstance(given, (str, int)):
+        raise TypeError(
+            f"`{name}` must be a list. Received: {name}={given!r}. Use "
+            f"{name}=[{given!r}]."
+        )
+    found = list(given)
+    if not found:
+        raise ValueError(
+            f"`{name}` must not be empty. Received: {name}=[]. Leave it out "
+            "to run all that are free."
+        )
+    return found
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(part)
+    return sha.hexdigest()
+
+
+def _samples(data: datasets.Dataset, config: SearchConfig) -> Iterator[bytes]:
+    """Yields what tells one data set from another: sizes, first batches."""
+    sizes = (data.train_size, data.validation_size, data.test_size)
+    yield repr((*sizes, data.input_shape, data.num_classes)).encode()
+    size = config.batch_size
+    for batches_of in (
+        data.train_batches(size, seed=config.seed),
+        data.validation_batches(size),
+        data.test_batches(size),
+    ):
+        for array in next(batches_of.take(1).as_numpy_iterator()):
+            yield np.ascontiguousarray(array).tobytes()
 
 
 def _name_of(build: Any) -> str | None:

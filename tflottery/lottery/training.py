@@ -68,19 +68,11 @@ class RoundTrainer:
         self.checkpoint_seconds = checkpoint_seconds
         self.workers = workers or Workers()
         batches.check_batch_size(batch_size, self.workers.replicas)
-        self._validation = self._evaluated(
-            data.validation_batches, data.validation_size
-        )
-        self._test = self._evaluated(data.test_batches, data.test_size)
+        replicas = self.workers.replicas
+        self._validation, self._test = evaluation_batches(data, replicas)
         # Keras makes the metrics' variables on first use; were that the first
         # training step, it would be traced and compiled twice.
         self.evaluate("validation")
-
-    def _evaluated(self, make, examples):
-        size = batches.evaluation_batch_size(
-            examples, self.workers.replicas, at_most=EVALUATION_BATCH
-        )
-        return batches.divided(make(size))
 
     def train(
         self,
@@ -168,6 +160,24 @@ class RoundTrainer:
             return self.evaluate("test")
         finally:
             state.write(self.model, present)
+
+
+def evaluation_batches(data: Any, replicas: int) -> list[Any]:
+    """Returns validation and test data, in batches for so many replicas.
+
+    Raises:
+        ValueError: there are none, or too few of them.
+    """
+    found = []
+    for name, make, examples in (
+        ("validation", data.validation_batches, data.validation_size),
+        ("test", data.test_batches, data.test_size),
+    ):
+        size = EVALUATION_BATCH
+        if examples:  # else the data set itself says what is wrong
+            size = batches.evaluation_batch_size(examples, replicas, size, name)
+        found.append(batches.divided(make(size)))
+    return found
 
 
 class _Watch(Callback):

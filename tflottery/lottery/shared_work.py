@@ -1,0 +1,96 @@
+"""Shared work: which of several processes does which replicate.
+
+Each takes what no other has claimed. A claim from another machine may be that
+of a process that is gone; whether it is shows in that it is not renewed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+
+from tflottery.core.claims import Claim, ClaimedError
+from tflottery.lottery import logs
+from tflottery.lottery.context import SearchContext
+from tflottery.lottery.stages import ReplicateStages
+
+_logger = logging.getLogger("tflottery")
+
+
+def run_replicates(
+    context: SearchContext, numbers: Sequence[int], summaries: bool
+) -> None:
+    """Finishes the replicates that no other process works on.
+
+    Args:
+        context: the shared parts of the search.
+        numbers: of the replicates, each checked.
+        summaries: whether to write TensorBoard logs.
+
+    Raises:
+        ClaimedError: others work on all of them.
+    """
+    waiting, deadline = list(numbers), None
+    while waiting:
+        refusals = {}
+        for number in waiting:
+            try:
+                with context.run.claimed(number) as replicate:
+                    _run_replicate(context, replicate, summaries)
+            except ClaimedError as error:
+                refusals[number] = error
+        if len(refusals) < len(waiting):
+            deadline = None  # it took its time: who was alive may not be now
+        if deadline is None:
+            deadline = time.monotonic() + Claim.EXPIRES_SECONDS + 15
+            _announce_waiting(refusals)
+        unknown = any(not e.holder.is_here for e in refusals.values())
+        if not context.workers.from_chief(
+            lambda unknown=unknown, end=deadline: _wait(unknown, end)
+        ):
+            break
+        waiting = list(refusals)
+    if refusals and len(refusals) == len(numbers):
+        raise next(iter(refusals.values()))
+    for number, error in refusals.items():
+        _logger.warning("Replicate %d is left to another: %s", number, error)
+
+
+def _announce_waiting(refusals):
+    """Says whose death or life has to be found out."""
+    for number, error in refusals.items():
+        if not error.holder.is_here:
+            _logger.warning(
+                "Replicate %d is claimed by %s. Waiting up to two minutes to "
+                "see whether that is still alive.",
+                number,
+                error.holder,
+            )
+
+
+def _wait(unknown: bool, deadline: float) -> bool:
+    """Waits a little if a claim may still expire; tells whether it did."""
+    if not unknown or time.monotonic() > deadline:
+        return False
+    time.sleep(5)
+    return True
+
+
+def _run_replicate(context, replicate, summaries):
+    """Finishes every round of a replicate."""
+    stages = ReplicateStages(context, replicate)
+    unfinished = stages.unfinished()
+    if not unfinished:
+        return
+    with contextlib.ExitStack() as stack:
+        writer = None
+        if summaries:
+            writer = stack.enter_context(logs.open_writer(context, replicate))
+        for round in range(context.config.rounds + 1):
+            if round in unfinished:
+                stages.run(round)
+                context.run.write_results()
+            if summaries:
+                logs.write_round(writer, context, replicate, round)
