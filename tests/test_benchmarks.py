@@ -49,7 +49,16 @@ def _samples(figure):
     return [figure, *figure["parts_in_seconds"].values()]
 
 
-@pytest.mark.parametrize("case", FIGURES)
+QUICK = ("mask_update", "turnaround")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=() if case in QUICK else pytest.mark.slow)
+        for case in FIGURES
+    ],
+)
 def test_a_case_gives_its_figures_in_the_tiny_setting(case, tmp_path, capsys):
     from benchmarks.__main__ import main
 

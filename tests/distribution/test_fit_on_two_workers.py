@@ -3,11 +3,13 @@
 import json
 import pathlib
 
+import pytest
 from two_processes import finish
 
 SCRIPT = pathlib.Path(__file__).with_name("fit_worker.py")
 
 
+@pytest.mark.slow
 def test_two_workers_find_one_ticket_and_one_of_them_writes(tmp_path):
     printed = finish([SCRIPT, tmp_path], tmp_path)
     chief, other = (

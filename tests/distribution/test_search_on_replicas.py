@@ -24,6 +24,14 @@ DIGITS = SearchConfig(
 )
 
 
+# Two replicas take their time: the second family is in the slow tier.
+in_both = pytest.mark.parametrize(
+    "any_keras",
+    ["keras", pytest.param("tf_keras", marks=pytest.mark.slow)],
+    indirect=True,
+)
+
+
 class Looking(Progress):
     """Looks at the replicas whenever a round begins.
 
@@ -172,13 +180,14 @@ class Interrupts(Progress):
             raise KeyboardInterrupt
 
 
+@in_both
 def test_a_search_on_replicas_goes_on_inside_a_round(
     any_keras, two_replicas, tmp_path
 ):
     """Each replica has its own statistics and its own randomness."""
     common = {
         "build": normalised(any_keras),
-        "config": DIGITS,
+        "config": DIGITS.replace(rounds=1),
         "strategy": two_replicas,
         "checkpoint_seconds": 0,
     }
@@ -202,6 +211,7 @@ def test_a_batch_that_cannot_be_divided_is_refused_at_once(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_what_keras_3_cannot_do_is_chosen_around_and_said(
     two_replicas, tmp_path, caplog
 ):
@@ -212,6 +222,7 @@ def test_what_keras_3_cannot_do_is_chosen_around_and_said(
     assert "jit_compile=False instead of True" in caplog.text
 
 
+@in_both
 def test_evaluation_is_that_of_one_device(any_keras, two_replicas, tmp_path):
     """397 test examples: neither even, nor a multiple of anything."""
     config = DIGITS.replace(

@@ -35,8 +35,8 @@ TOGETHER = ("AddN", "Collective", "Nccl", "AllReduce")
 SHAPES = [(8, 8, 3), (32, 32, 3)]  # the first that a network takes
 OPTIONS = {"mlp": {"hidden": (16, 8)}}
 BATCH = 4
-# XLA takes seconds for each convolution; the other networks are for a release.
-QUICK = ("mlp", "conv2")
+# XLA takes seconds for each convolution: those networks are in the slow tier.
+QUICK = ("mlp",)
 BY_XLA = [
     name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
     for name in tflottery.models.names()

@@ -90,7 +90,7 @@ CASES = [
     for name in LAYERS
     if hasattr(module.layers, name)
 ]
-# Near relatives of layers that are tried anyhow: of tf_keras, in the slow tier.
+# Near relatives of layers that are tried anyhow: in the slow tier.
 RELATIVES = {
     "Conv1DTranspose",
     "Conv2DTranspose",
@@ -109,9 +109,7 @@ every_class = pytest.mark.parametrize(
         pytest.param(
             family,
             name,
-            marks=[pytest.mark.slow]
-            if family == "tf_keras" and name in RELATIVES
-            else [],
+            marks=[pytest.mark.slow] if name in RELATIVES else [],
         )
         for family, name in CASES
     ],

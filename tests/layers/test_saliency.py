@@ -52,6 +52,7 @@ def deep(scale, layers=30, last=None):
     )
 
 
+@pytest.mark.slow
 def test_a_faint_flow_through_a_deep_network_is_still_a_flow():
     model = deep(0.05)
     model = tflottery.prune_once(model, 0.5, criterion="synflow")

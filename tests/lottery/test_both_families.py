@@ -100,7 +100,7 @@ def tickets(family, build, settings, run_dir):
     ]
 
 
-SLOW = ("conv2", "mlp, AdamW")
+SLOW = ("conv2", "LSTM", "lenet with XLA", "mlp, AdamW", "mlp, RMSprop")
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,7 @@ def check_kills(uninterrupted, folder, kills, seed):
     return done
 
 
+@pytest.mark.slow
 def test_a_run_killed_three_times_ends_with_the_same_bytes(
     uninterrupted, tmp_path
 ):
@@ -147,7 +148,19 @@ def test_a_run_directory_holds_what_these_tests_damage(small):
 @pytest.mark.parametrize(
     "how", ["flipped", pytest.param("truncated", marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("name", EXPECTED_FILES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # One of each kind; the other rounds are slow.
+        pytest.param(
+            name,
+            marks=pytest.mark.slow
+            if "round_00" in name or "round_02" in name
+            else (),
+        )
+        for name in EXPECTED_FILES
+    ],
+)
 def test_a_damaged_file_is_made_again(small, tmp_path, name, how):
     import shutil
 

@@ -134,7 +134,10 @@ def journal_seed(*names):
     return child_seed(0, *names)
 
 
-@pytest.mark.parametrize("rewind_to", ["20it", "30it", "1ep", "10%"])
+@pytest.mark.parametrize(
+    "rewind_to",
+    [pytest.param("20it", marks=pytest.mark.slow), "30it", "1ep", "10%"],
+)
 def test_rewinding_to_any_step_is_the_state_of_that_step(tmp_path, rewind_to):
     config = CONFIG.replace(rewind_to=rewind_to, rewind_optimizer="restore")
     result = search(tmp_path, config)
@@ -185,7 +188,12 @@ def test_the_train_function_is_traced_once_per_search(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "policy", ["learning_rate_rewinding", "fine_tuning", "continued_training"]
+    "policy",
+    [
+        "learning_rate_rewinding",
+        pytest.param("fine_tuning", marks=pytest.mark.slow),
+        pytest.param("continued_training", marks=pytest.mark.slow),
+    ],
 )
 def test_other_policies_run_and_resume(tmp_path, policy):
     config = CONFIG.replace(policy=policy, rewind_to="20it")

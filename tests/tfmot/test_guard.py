@@ -98,8 +98,12 @@ def test_tf_keras_models_leave_the_users_choice_of_keras(legacy, expected):
     [
         "from tensorflow_model_optimization.sparsity import keras as theirs\n"
         "import tflottery",
-        "import tflottery\n"
-        "from tensorflow_model_optimization.sparsity import keras as theirs",
+        pytest.param(
+            "import tflottery\n"
+            "from tensorflow_model_optimization.sparsity import keras as "
+            "theirs",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["TF-MOT first", "tflottery first"],
 )
