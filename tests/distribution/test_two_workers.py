@@ -20,8 +20,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ["-m", "tflottery.cli.main"]
 COMMAND = (
     "find --strategy=multi_worker --keras=tf_keras --dataset=digits "
-    '--model_options={"hidden":[16]} --batch_size=50 --steps=160 '
-    "--validate_every=20 --rounds=2 --replicates=1 --prune_fraction=0.5 "
+    '--model_options={"hidden":[16]} --batch_size=50 --steps=80 '
+    "--validate_every=20 --rounds=1 --replicates=1 --prune_fraction=0.5 "
     "--rewind_to=20it --rewind_optimizer=restore --checkpoint_seconds=0 "
     "--run_dir=run"
 ).split()
@@ -36,7 +36,7 @@ def uninterrupted(tmp_path_factory):
 def test_two_workers_find_a_ticket_and_the_chief_alone_writes(uninterrupted):
     folder, (chief, other) = uninterrupted
     rows = read_csv(folder / "worker_0" / "run" / "results.csv")
-    assert [row["round"] for row in rows] == ["0", "1", "2"]
+    assert [row["round"] for row in rows] == ["0", "1"]
     assert (folder / "worker_0" / "run" / "report.html").exists()
     assert not list((folder / "worker_1").iterdir())
     assert "ticket" in chief
@@ -60,7 +60,7 @@ def test_two_workers_find_what_one_process_finds(uninterrupted, tmp_path):
     theirs = read_csv(tmp_path / "run" / "results.csv")
     for mine, other in zip(ours, theirs, strict=True):
         assert mine["density"] == other["density"]
-        # Gradients are summed in another order: float32 rounding, which 160
+        # Gradients are summed in another order: float32 rounding, which 80
         # steps carry on.
         assert float(mine["validation_loss"]) == pytest.approx(
             float(other["validation_loss"]), abs=1e-3
@@ -97,7 +97,7 @@ def test_a_worker_killed_in_a_round_costs_nothing_but_time(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "flag", ["--validation_size=200", "--steps=180", "--rounds=1"]
+    "flag", ["--validation_size=200", "--steps=180", "--rounds=2"]
 )
 def test_workers_with_other_settings_stop_in_words(flag, tmp_path):
     command = [*PROGRAM, *COMMAND]

@@ -100,7 +100,14 @@ def tickets(family, build, settings, run_dir):
     ]
 
 
-SLOW = ("conv2", "LSTM", "lenet with XLA", "mlp, AdamW", "mlp, RMSprop")
+SLOW = (
+    "conv2",
+    "LSTM",
+    "SNIP",
+    "lenet with XLA",
+    "mlp, AdamW",
+    "mlp, RMSprop",
+)
 
 
 @pytest.mark.parametrize(
