@@ -189,7 +189,8 @@ def test_a_search_says_what_keras_3_cannot_do_on_replicas(strategy):
 
     with strategy.scope():
         model = in_rounds(network(keras))
-        model.compile("sgd", "mse", steps_per_execution=2)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("sgd", loss, steps_per_execution=2)
     search = tflottery.callbacks.IterativePruning(**SEARCH)
     with pytest.raises(ValueError, match="steps_per_execution=2. Keras 3 runs"):
         fit(model, search)
