@@ -8,6 +8,8 @@ import tf_keras
 
 import tflottery
 
+pytestmark = pytest.mark.slow  # minutes beside TF-MOT
+
 STEPS = 6
 UNUSED = -1
 

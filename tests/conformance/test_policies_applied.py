@@ -7,6 +7,8 @@ import tf_keras
 
 import tflottery
 
+pytestmark = pytest.mark.slow  # minutes beside TF-MOT
+
 
 def mobile(family, end=True, middle=None):
     """A network that XNNPACK can run sparse; or not, with changes."""

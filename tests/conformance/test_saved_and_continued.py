@@ -13,6 +13,8 @@ import tf_keras
 
 import tflottery
 
+pytestmark = pytest.mark.slow  # minutes beside TF-MOT
+
 # 20 % at step 3, 60 % at step 9; ten weights in a kernel make both exact.
 SCHEDULE = (0.2, 0.6, 3, 9)
 STEPS = 6

@@ -12,6 +12,8 @@ import tf_keras
 import tflottery
 from tflottery.gradual import scheduled
 
+pytestmark = pytest.mark.slow  # minutes beside TF-MOT
+
 STEPS = 12
 SCHEDULES = {
     "constant": ("ConstantSparsity", (0.5, 3, -1, 4)),

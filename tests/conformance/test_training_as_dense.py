@@ -8,6 +8,8 @@ import tf_keras
 
 import tflottery
 
+pytestmark = pytest.mark.slow  # minutes beside TF-MOT
+
 
 def network(family):
     """A small network with the same first weights in both families."""
