@@ -136,7 +136,11 @@ def journal_seed(*names):
 
 @pytest.mark.parametrize(
     "rewind_to",
-    [pytest.param("20it", marks=pytest.mark.slow), "30it", "1ep", "10%"],
+    [
+        *(pytest.param(r, marks=pytest.mark.slow) for r in ("20it", "1ep")),
+        "30it",
+        "10%",
+    ],
 )
 def test_rewinding_to_any_step_is_the_state_of_that_step(tmp_path, rewind_to):
     config = CONFIG.replace(rewind_to=rewind_to, rewind_optimizer="restore")
