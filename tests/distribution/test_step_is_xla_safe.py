@@ -150,6 +150,7 @@ def test_every_network_trains_by_xla_as_without(any_keras, name):
     check_xla(functools.partial(zoo, name), in_rounds, any_keras)
 
 
+@pytest.mark.slow
 def test_gradual_pruning_trains_by_xla_as_without(any_keras):
     check_xla(small, gradually, any_keras)
 
