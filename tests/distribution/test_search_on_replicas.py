@@ -180,6 +180,14 @@ class Interrupts(Progress):
             raise KeyboardInterrupt
 
 
+class Steps(Progress):
+    def __init__(self):
+        self.seen = []
+
+    def step(self, replicate, round, step, metrics):
+        self.seen.append((round, step))
+
+
 @in_both
 def test_a_search_on_replicas_goes_on_inside_a_round(
     any_keras, two_replicas, tmp_path
@@ -195,7 +203,9 @@ def test_a_search_on_replicas_goes_on_inside_a_round(
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path / "parts", **common, progress=Interrupts())
     assert (tmp_path / "parts/replicate_0/round_01/checkpoint").exists()
-    search(tmp_path / "parts", **common)
+    steps = Steps()
+    search(tmp_path / "parts", **common, progress=steps)
+    assert steps.seen == [(1, 40)]  # from the checkpoint at step 20
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 

@@ -12,9 +12,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from run_contents import contents, read_csv
 from two_processes import finish, running
+
+from tflottery.core import records
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ["-m", "tflottery.cli.main"]
@@ -67,6 +70,17 @@ def test_two_workers_find_what_one_process_finds(uninterrupted, tmp_path):
         )
 
 
+CURVE = "replicate_0/round_01/history.csv"
+
+
+def mark(checkpoint):
+    """Changes a loss that was noted, which nothing else depends on."""
+    arrays, facts = records.read_record(checkpoint, "checkpoint")
+    assert facts["step"] >= 20
+    arrays["curve/train_loss"] = np.full_like(arrays["curve/train_loss"], 123.0)
+    records.write_record(checkpoint, "checkpoint", arrays, facts)
+
+
 def _wait_for(path, workers):
     deadline = time.monotonic() + 120
     while not path.exists():
@@ -89,10 +103,13 @@ def test_a_worker_killed_in_a_round_costs_nothing_but_time(
     assert "A worker of the cluster was lost" in said
     assert "Start all workers again with the same commands" in said
     assert not (run / "replicate_0/round_01/result.json").exists()
-    assert (run / "replicate_0/round_01/checkpoint").exists()
+    mark(run / "replicate_0/round_01/checkpoint")
     finish([*PROGRAM, *COMMAND], tmp_path)
     folder, _ = uninterrupted
-    assert contents(run) == contents(folder / "worker_0" / "run")
+    ours, theirs = contents(run), contents(folder / "worker_0" / "run")
+    assert b",123.0," in ours.pop(CURVE)  # it went on, and did not begin again
+    assert b",123.0," not in theirs.pop(CURVE)
+    assert ours == theirs
 
 
 @pytest.mark.slow

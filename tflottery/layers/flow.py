@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tflottery.layers import family, paths, placement
+from tflottery.layers import family, paths, placement, replicas
 
 
 def gradients(
@@ -54,7 +54,7 @@ def gradients(
                 total, values = _run(model, ones, watched)
             found = tape.gradient(total, watched)
             pairs = zip(found, values, strict=True)
-            return total, values, [_dense(g, v) for g, v in pairs]
+            return total, values, [dense(g, v) for g, v in pairs]
 
         if family.family_of(model) == "keras":  # whose scope is this thread's
             total, values, result = differentiate()
@@ -66,7 +66,13 @@ def gradients(
     return {path: g.numpy() for path, g in zip(targets, result, strict=True)}
 
 
-def _dense(gradient, value):
+def dense(gradient: Any, value: Any) -> Any:
+    """Returns a gradient as a tensor: zeros where there is none.
+
+    Args:
+        gradient: what a tape gave; slices of a table, or `None`.
+        value: what it is the gradient of.
+    """
     if gradient is None:
         return tf.zeros_like(value)
     return tf.convert_to_tensor(gradient)
@@ -105,7 +111,7 @@ def _absolute(model: Any) -> Iterator[Any]:
     stored = [
         (copy, copy.numpy())
         for variable in variables
-        for copy in placement.copies_here(variable)
+        for copy in replicas.copies_here(variable)
     ]
     try:
         for copy, value in stored:

@@ -46,24 +46,6 @@ def scope_of(target: Any) -> contextlib.AbstractContextManager:
     return replicas.scope_of(found)
 
 
-def copies_here(variable: Any) -> tuple[Any, ...]:
-    """Returns this process's copies of a variable of tf_keras.
-
-    To put values aside and back, bit for bit, without asking other workers.
-
-    Args:
-        variable: a `tf.Variable`, under a strategy or not.
-
-    Example:
-        >>> import tensorflow as tf
-        >>> variable = tf.Variable(1.0)
-        >>> copies_here(variable)[0] is variable
-        True
-    """
-    copies = getattr(variable, "values", None)
-    return copies if isinstance(copies, tuple) else (variable,)
-
-
 def on_one_replica(model: Any, function: Callable[[], Any]) -> Any:
     """Calls a function that runs a model, between two steps.
 

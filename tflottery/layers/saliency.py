@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tflottery.layers import evidence, family, flow, placement
+from tflottery.layers import evidence, family, flow, placement, replicas
 from tflottery.layers.settings import PruningSettings
 from tflottery.pruning import criteria
 from tflottery.pruning.criteria import Criterion, Evidence
@@ -104,12 +104,13 @@ def _gradients(model, data, loss, hessian):
             with tf.GradientTape() as inner:
                 scalar = _loss(model, x, y, loss)
             first = inner.gradient(scalar, values)
-            first = [_dense(g, v) for g, v in zip(first, values, strict=True)]
+            pairs = zip(first, values, strict=True)
+            first = [flow.dense(g, v) for g, v in pairs]
             product = tf.add_n(
                 [tf.reduce_sum(g * tf.stop_gradient(g)) for g in first]
             )
         found = outer.gradient(product, values) if hessian else first
-        return [_dense(g, v) for g, v in zip(found, values, strict=True)]
+        return [flow.dense(g, v) for g, v in zip(found, values, strict=True)]
 
     with _metrics_kept(model):
         if hasattr(loss, "reduction"):  # tf_keras wants it outside of replicas
@@ -146,7 +147,7 @@ def _metrics_kept(model):
         (copy, copy.numpy())
         for metric in model.metrics
         for variable in metric.variables
-        for copy in placement.copies_here(variable)
+        for copy in replicas.copies_here(variable)
     ]
     yield
     for copy, value in before:
@@ -166,12 +167,6 @@ def _source(variable):
     """Returns what the tape knows a variable's value by."""
     # A `tf.Variable`, of tf_keras, is that itself.
     return variable if callable(variable.value) else variable.value
-
-
-def _dense(gradient, value):
-    if gradient is None:
-        return tf.zeros_like(value)
-    return tf.convert_to_tensor(gradient)
 
 
 def _checked(arrays, reason):
