@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 from run_contents import contents
 
@@ -223,9 +222,8 @@ def test_a_full_disk_loses_nothing(small, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         search(folder)
     monkeypatch.undo()
-    kept = _files(folder)
-    assert kept and all(
-        np.any([n in EXPECTED_FILES for n in [k]]) for k in kept
-    )
+    # Where training is slow, a checkpoint was due before the disk was full.
+    allowed = {*EXPECTED_FILES, "replicate_0/round_00/checkpoint"}
+    assert "config.json" in _files(folder) and set(_files(folder)) <= allowed
     search(folder)
     assert contents(folder) == contents(small)
