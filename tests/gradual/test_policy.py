@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from tflottery.gradual import graph, policy, xnnpack
+from tflottery.gradual import policy, xnnpack
+from tflottery.layers import graph
 from tflottery.layers.masked import Masked
 
 BOTH = pytest.mark.parametrize("k", [keras, tf_keras], ids=["keras", "legacy"])
@@ -708,42 +709,3 @@ def test_a_policy_must_have_both_methods():
 
     with pytest.raises(TypeError, match="ensure_model_supports_pruning"):
         Half()
-
-
-@BOTH
-def test_a_nested_model_used_twice_gives_nodes_for_each_use(k):
-    layers = [k.Input((4,)), k.layers.Dense(4, name="fc")]
-    block = k.Sequential(layers, name="block")
-    inputs = k.Input((4,), name="x")
-    first, second = block(inputs), block(inputs)
-    model = k.Model(inputs, k.layers.Add(name="sum")([first, block(second)]))
-    found = graph.flatten(model)
-    names = [node.name for node in found.nodes]
-    assert names == ["x", "block/fc", "block/fc", "block/fc", "sum"]
-    assert [len(node.producers) for node in found.nodes] == [0, 1, 1, 1, 2]
-    assert [len(node.consumers) for node in found.nodes] == [2, 1, 1, 1, 0]
-    assert [node.index for node in found.nodes] == list(range(5))
-    assert [str(node) for node in found.outputs] == ["`sum` (Add)"]
-
-
-@BOTH
-def test_several_inputs_and_outputs_of_a_nested_model_keep_apart(k):
-    a, b = k.Input((4,), name="a"), k.Input((4,), name="b")
-    outputs = [k.layers.ReLU(name="p")(a), k.layers.ReLU(name="q")(b)]
-    block = k.Model([a, b], outputs, name="block")
-    x, y = k.Input((4,), name="x"), k.Input((4,), name="y")
-    p, q = block([y, x])
-    model = k.Model([x, y], [k.layers.ELU(name="of_q")(q), p])
-    nodes = {node.name: node for node in graph.flatten(model).nodes}
-    assert nodes["block/p"].producers == [nodes["y"]]
-    assert nodes["block/q"].producers == [nodes["x"]]
-    assert nodes["of_q"].producers == [nodes["block/q"]]
-    ends = [node.name for node in graph.flatten(model).outputs]
-    assert ends == ["of_q", "block/p"]
-
-
-@BOTH
-def test_a_model_without_a_graph_is_refused(k):
-    with pytest.raises(ValueError, match="`own`, which has no graph"):
-        graph.flatten(subclassed(k))
-    assert not graph.has_graph(unbuilt(k))

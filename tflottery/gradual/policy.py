@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tflottery.core import text_table
-from tflottery.gradual import graph
 from tflottery.layers import paths
+from tflottery.layers.nodes import Graph, Node, is_a
 
 
 class PruningPolicy(abc.ABC):
@@ -149,9 +149,9 @@ _WORST_FIRST = ("dense", "passes", "sparse")
 
 
 def verdicts(
-    network: graph.Graph,
+    network: Graph,
     policy: Any,
-    judge: Callable[[graph.Node], tuple[str, str]],
+    judge: Callable[[Node], tuple[str, str]],
 ) -> tuple[LayerVerdict, ...]:
     """Returns a row for each layer of a model but its inputs.
 
@@ -165,7 +165,7 @@ def verdicts(
     """
     rows: dict[int, LayerVerdict] = {}
     for node in network.nodes:
-        if graph.is_a(node.layer, "InputLayer"):
+        if is_a(node.layer, "InputLayer"):
             continue
         zeros = (0, 0)
         if policy.allow_pruning(node.layer):
@@ -178,7 +178,7 @@ def verdicts(
     return tuple(rows.values())
 
 
-def _count_zeros(node: graph.Node) -> tuple[int, int]:
+def _count_zeros(node: Node) -> tuple[int, int]:
     """Counts the zeros of a layer's kernel and its weights, under its mask."""
     kernel = node.layer.kernel
     value = kernel.numpy()

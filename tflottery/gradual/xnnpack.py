@@ -12,10 +12,10 @@ import fractions
 import operator
 from typing import Any
 
-from tflottery.gradual import graph
 from tflottery.gradual import xnnpack_rules as rules
-from tflottery.gradual.graph import Graph, Node
 from tflottery.gradual.policy import PolicyReport, PruningPolicy, verdicts
+from tflottery.layers import graph
+from tflottery.layers.nodes import Graph, Node, is_a, walk
 
 _CONSUMERS = operator.attrgetter("consumers")
 _PRODUCERS = operator.attrgetter("producers")
@@ -123,7 +123,7 @@ def explain(model: Any) -> XNNPACKReport:
         return XNNPACKReport(model.name, rows, cluster.problems)
     problem = (
         "It is not built; give it an Input first."
-        if graph.is_a(model, "Sequential")
+        if is_a(model, "Sequential")
         else "It is a subclassed model; write it as a functional one."
     )
     return XNNPACKReport(model.name, (), [problem])
@@ -135,21 +135,21 @@ class _Cluster:
     def __init__(self, network: Graph):
         self.problems, self.starts, self.ends = [], set(), set()
         for node in network.inputs:
-            way = graph.walk([node], _CONSUMERS, rules.is_start)
+            way = walk([node], _CONSUMERS, rules.is_start)
             self.starts.update(way.stops)
             if way.dead_ends:
                 self.problems.append(rules.without_start(node, way.passed))
         for node in network.outputs:
-            way = graph.walk([node], _PRODUCERS, rules.is_end)
+            way = walk([node], _PRODUCERS, rules.is_end)
             self.ends.update(way.stops)
             if way.dead_ends:
                 self.problems.append(rules.without_end(node, way.passed))
         first = [n for start in self.starts for n in start.consumers]
-        way = graph.walk(first, _CONSUMERS, self.ends.__contains__)
+        way = walk(first, _CONSUMERS, self.ends.__contains__)
         self.inside = {*way.passed, *way.stops}
-        self.before = set(graph.walk(self.starts, _PRODUCERS).passed)
-        self.behind = set(graph.walk(self.ends, _CONSUMERS).passed) - self.ends
-        ahead = set(graph.walk(self.ends, _PRODUCERS).passed)
+        self.before = set(walk(self.starts, _PRODUCERS).passed)
+        self.behind = set(walk(self.ends, _CONSUMERS).passed) - self.ends
+        ahead = set(walk(self.ends, _PRODUCERS).passed)
         self.problems += [
             f"Layer {node} inside the cluster is not supported: "
             f"{rules.obstacle(node)}. Replace it or move it behind the end."

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tflottery.gradual import graph
-from tflottery.gradual.graph import Node
+from tflottery.layers.nodes import Node, is_a
 
 _PASSING = "Add Multiply ZeroPadding2D ReLU LeakyReLU ELU Dropout".split()
 _ACTIVATIONS = ("relu", "relu6", "leaky_relu", "elu", "sigmoid")
@@ -20,19 +19,19 @@ _OPERATIONS = ("identity", "add", "subtract", "multiply")
 def is_conv(layer: Any) -> bool:
     """Tells whether a layer is a Conv2D; a Conv2DTranspose is not."""
     # In tf_keras it is a subclass.
-    transposed = graph.is_a(layer, "Conv2DTranspose")
-    return graph.is_a(layer, "Conv2D") and not transposed
+    transposed = is_a(layer, "Conv2DTranspose")
+    return is_a(layer, "Conv2D") and not transposed
 
 
 def is_end(node: Node) -> bool:
     """Tells whether a node may end a cluster."""
-    return graph.is_a(node.layer, "GlobalAveragePooling2D")
+    return is_a(node.layer, "GlobalAveragePooling2D")
 
 
 def _zero_padding(node: Node) -> tuple | None:
     """Returns the padding of a ZeroPadding2D right before a node."""
     before = [producer.layer for producer in node.producers]
-    if len(before) == 1 and graph.is_a(before[0], "ZeroPadding2D"):
+    if len(before) == 1 and is_a(before[0], "ZeroPadding2D"):
         return tuple(tuple(side) for side in before[0].padding)
     return None
 
@@ -100,9 +99,9 @@ def obstacle(node: Node) -> str | None:
     if node.operation is not None:
         fine = node.operation in _OPERATIONS
         wrong = f"function `{node.operation}`, not one of {_OPERATIONS}"
-    elif graph.is_a(layer, *_PASSING):
+    elif is_a(layer, *_PASSING):
         return None
-    elif graph.is_a(layer, "DepthwiseConv2D"):
+    elif is_a(layer, "DepthwiseConv2D"):
         rule = _broken_depthwise_rule(node)
         fine, wrong = rule is None, f"{_settings(node)}: {rule}"
     elif is_conv(layer):
@@ -113,14 +112,14 @@ def obstacle(node: Node) -> str | None:
         wrong = f"{_settings(node)}: {rule}"
     elif is_end(node):
         fine, wrong = layer.keepdims, "keepdims=False, must be True"
-    elif graph.is_a(layer, "BatchNormalization"):
+    elif is_a(layer, "BatchNormalization"):
         axes = np.atleast_1d(layer.axis).tolist()
         fine = axes in ([3], [-1])
         wrong = f"normalizes over axis {axes}; the channels must be last"
-    elif graph.is_a(layer, "UpSampling2D"):
+    elif is_a(layer, "UpSampling2D"):
         fine = layer.interpolation == "bilinear"
         wrong = f"interpolation={layer.interpolation!r}, must be 'bilinear'"
-    elif graph.is_a(layer, "Activation"):
+    elif is_a(layer, "Activation"):
         function = layer.activation
         name = getattr(function, "__name__", type(function).__name__)
         fine = name in _ACTIVATIONS

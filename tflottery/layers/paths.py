@@ -9,7 +9,7 @@ depend on the architecture and on names given by the user, and on nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 SEED_STATE = "seed_generator_state"
@@ -62,7 +62,7 @@ def own_variables(layer: Any) -> list[tuple[str, Any]]:
         states = _generator_states(layer)
         variables += states
         names += [SEED_STATE] * len(states)
-    return list(zip(_unique(names), variables, strict=True))
+    return list(zip(unique(names), variables, strict=True))
 
 
 def walk(layer: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -98,7 +98,7 @@ def walk(layer: Any) -> Iterator[tuple[str, Any, Any]]:
                 seen.add(id(variable))
                 yield prefix + name, variable, layer
         below = children(layer)
-        names = _unique(_plain_name(child, layer) for child in below)
+        names = unique(_plain_name(child, layer) for child in below)
         for name, child in zip(names, below, strict=True):
             yield from visit(child, f"{prefix}{name}/")
 
@@ -161,7 +161,8 @@ def _snake(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _unique(names) -> list[str]:
+def unique(names: Iterable[str]) -> list[str]:
+    """Returns the names, the second `a` as `a_1`, the third as `a_2`."""
     result: list[str] = []
     taken: set[str] = set()
     for name in names:
