@@ -1,0 +1,1 @@
+"""Compaction: removal of dead units, channels and embedding rows."""
