@@ -91,7 +91,7 @@ def _wrap(of, target, settings, predicate, report):
             report.skipped[layer.name] = reason
             return layer
         if of.is_graph(layer):
-            return _rebuild(of, layer, visit)
+            return rebuild(of, layer, visit)
         if not layer.built:
             if _builds_nothing(layer):
                 return layer
@@ -158,7 +158,7 @@ def _unwrap(of, target):
             if paths.is_mask_wrapper(layer):
                 done[id(layer)] = layer.release()
             elif of.is_graph(layer):
-                done[id(layer)] = _rebuild(of, layer, visit)
+                done[id(layer)] = rebuild(of, layer, visit)
             else:
                 done[id(layer)] = layer
         return done[id(layer)]
@@ -171,9 +171,23 @@ def _unwrap(of, target):
     return visit(target)
 
 
-def _rebuild(of: Any, model: Any, visit: Callable[[Any], Any]) -> Any:
-    """Clones a functional or Sequential model around the given layers."""
-    if not any(visit(layer) is not layer for layer in model.layers):
+def rebuild(
+    of: Any, model: Any, visit: Callable[[Any], Any], always: bool = False
+) -> Any:
+    """Clones a functional or Sequential model around the given layers.
+
+    Args:
+        of: family of the model.
+        model: what to clone; it is left as it is.
+        visit: function of a layer that returns what to put there.
+        always: whether to clone although every layer stays.
+
+    Returns:
+        The clone, not compiled, or the model itself if every layer stays.
+    """
+    if not always and not any(
+        visit(layer) is not layer for layer in model.layers
+    ):
         return model
     with _seen_as_not_compiled(model):
         rebuilt = of.keras.models.clone_model(model, clone_function=visit)

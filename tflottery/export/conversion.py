@@ -1,0 +1,193 @@
+"""Conversion: a Keras model becomes the bytes of TFLite files.
+
+The model is written as a SavedModel by its own Keras; everything after that
+happens in another process, because TensorFlow's converter never gives its
+memory back and may take the process down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import pathlib
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tflottery.export import processes
+from tflottery.export.inputs import Signature
+from tflottery.layers import family
+
+NO_OPERATION = "TFLite has no operation for"
+
+# What the converter says of operations, and of where in the model they are.
+_MISSING = re.compile(
+    r"(?:Flex|TF Select|custom) ops: ([\w, .]+?)\s*(?:\n|Details|$)",
+    flags=re.IGNORECASE,
+)
+_PLACE = re.compile(r'fused\["\w+:", "([^"@]+)/\w+@')
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """A way to write the numbers of a network.
+
+    Args:
+        quantize: `None`, `"float16"`, `"dynamic_range"` or `"int8"`.
+        sparse: whether tensors with many zeros are encoded sparse.
+    """
+
+    quantize: str | None = None
+    sparse: bool = False
+
+    @property
+    def name(self) -> str:
+        """Such as `"dense float32"` or `"sparse int8"`."""
+        encoding = "sparse" if self.sparse else "dense"
+        return f"{encoding} {self.quantize or 'float32'}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Converted:
+    """What the converter made of a form: a file, or words."""
+
+    form: Form
+    content: bytes | None
+    error: str | None = None
+
+
+def convert(
+    signature: Signature,
+    forms: Sequence[Form],
+    calibration: Mapping[str, np.ndarray] | None = None,
+    batch: int | None = None,
+) -> list[Converted]:
+    """Converts a model, once for each form.
+
+    Args:
+        signature: the model, and how it is called.
+        forms: what to make.
+        calibration: examples for `"int8"`, `{input name: (n, ...)}`.
+        batch: the only size of batch that the files take; `None` for any.
+
+    Returns:
+        One result for each form, in order.
+    """
+    with tempfile.TemporaryDirectory(prefix="tflottery-") as temporary:
+        folder = pathlib.Path(temporary)
+        write_saved_model(signature, folder / "saved_model", batch)
+        if calibration is not None:
+            np.savez(folder / "calibration.npz", **calibration)
+        job = {
+            "saved_model": str(folder / "saved_model"),
+            "folder": str(folder),
+            "calibration": str(folder / "calibration.npz"),
+            "forms": [
+                {**dataclasses.asdict(form), "name": f"form_{i}"}
+                for i, form in enumerate(forms)
+            ],
+        }
+        (folder / "job.json").write_text(json.dumps(job), "utf-8")
+        said = _run(folder)
+        return [
+            _read(folder / f"form_{i}", form, said)
+            for i, form in enumerate(forms)
+        ]
+
+
+def _run(folder):
+    """Runs the converter; returns how it ended, with the last it said."""
+    process = processes.start(
+        "conversion_process",
+        str(folder / "job.json"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        try:
+            _, said = process.communicate()
+        except BaseException:
+            process.kill()
+            raise
+    ended = f"The converter's process {processes.how_it_ended(process)}."
+    if process.returncode < 0:
+        return f"{ended} It cannot stand something in this model."
+    last = said.decode("utf-8", "replace").strip().splitlines()[-8:]
+    return " ".join([ended, *last])
+
+
+def _read(stem, form, said):
+    file, error = stem.with_suffix(".tflite"), stem.with_suffix(".error")
+    if file.exists():
+        return Converted(form, file.read_bytes())
+    text = error.read_text("utf-8") if error.exists() else said
+    return Converted(form, None, explained(text))
+
+
+def write_saved_model(signature: Signature, path: Any, batch: int | None):
+    """Writes a model with one function, which takes tensors by name.
+
+    Args:
+        signature: the model, and how it is called.
+        path: folder to make.
+        batch: the only size of batch that it takes; `None` for any.
+    """
+    keras = family.of(signature.model).keras
+    specs = [
+        tf.TensorSpec([batch, *spec.shape[1:]], spec.dtype, name)
+        for name, spec in zip(signature.names, signature.specs, strict=True)
+    ]
+
+    def serve(*tensors):
+        return signature.call(dict(zip(signature.names, tensors, strict=True)))
+
+    archive = keras.export.ExportArchive()
+    with contextlib.redirect_stdout(io.StringIO()), _quiet(keras):
+        # Keras 3 stores the variables of what is tracked a second time; those
+        # that the function uses are stored anyway. Tables are not.
+        for layer in signature.model._flatten_layers(include_self=False):
+            if layer.built and not layer.weights:
+                archive.track(layer)
+        archive.add_endpoint("serve", serve, input_signature=specs)
+        archive.write_out(str(path))
+
+
+@contextlib.contextmanager
+def _quiet(keras):
+    """Keeps a family from printing what an archive holds."""
+    config = getattr(keras, "config", None) or keras.utils
+    was_on = config.is_interactive_logging_enabled()
+    config.disable_interactive_logging()
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if was_on:
+            config.enable_interactive_logging()
+
+
+def explained(error: str) -> str:
+    """Says in a sentence or two what the converter complains of."""
+    missing = _MISSING.search(error)
+    if missing:
+        place = _PLACE.search(error)
+        return (
+            f"{NO_OPERATION} {missing[1].strip().rstrip('.')}"
+            + (f", which is used at {place[1]}" if place else "")
+            + ". Replace or leave out the layer that uses it."
+        )
+    if "TensorListReserve" in error:
+        return "A recurrent layer needs a batch of a fixed size here."
+    lines = [line.strip() for line in error.splitlines() if line.strip()]
+    return " ".join(lines)[:600] or "The converter gave no reason."

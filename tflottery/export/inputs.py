@@ -1,0 +1,277 @@
+"""What a model takes and gives: names, shapes, and inputs to try it on.
+
+Exporting has to call a model that it did not build. A functional model says
+what it takes; a subclassed one has been called before, or the caller says it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tflottery.core import seeds
+from tflottery.layers import family, paths
+
+_COUNTED = re.compile(r"(keras_tensor|input|input_layer|inputs)(_\d+)?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """How a model is called.
+
+    Args:
+        model: the model.
+        arguments: its positional arguments: each a `tf.TensorSpec`, or a
+            list, tuple or dict of them.
+        names: a name for each tensor, in the order of `tf.nest.flatten`.
+    """
+
+    model: Any
+    arguments: tuple[Any, ...]
+    names: tuple[str, ...]
+
+    @property
+    def specs(self) -> list[tf.TensorSpec]:
+        """The tensors it takes, in the order of `names`."""
+        return tf.nest.flatten(self.arguments)
+
+    def call(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """Runs the model for inference.
+
+        Args:
+            tensors: `{name: tensor}`.
+
+        Returns:
+            `{name: tensor}`: the keys of a dict, else `output_0`, ...
+        """
+        flat = [tensors[name] for name in self.names]
+        arguments = tf.nest.pack_sequence_as(self.arguments, flat)
+        result = self.model(*arguments, training=False)
+        if isinstance(result, Mapping) and not any(
+            tf.nest.is_nested(value) for value in result.values()
+        ):
+            return {str(key): result[key] for key in sorted(result)}
+        flat = tf.nest.flatten(result)
+        return {f"output_{i}": value for i, value in enumerate(flat)}
+
+    def outputs(self, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Runs the model on arrays; returns arrays."""
+        tensors = {
+            name: tf.convert_to_tensor(arrays[name]) for name in self.names
+        }
+        return {k: np.asarray(v) for k, v in self.call(tensors).items()}
+
+
+def signature(
+    model: Any, input_signature: Any = None, *, open_sizes: bool = False
+) -> Signature:
+    """Finds out how a model is called.
+
+    Args:
+        model: a built model of either Keras family.
+        input_signature: what it takes, where the model does not say it, or
+            where sizes are left open: shapes or `tf.TensorSpec`s, with the
+            batch as `None`, in the structure of the model's input. A list is
+            one entry for each positional argument.
+        open_sizes: whether sizes other than the batch's may be left open, and
+            text be taken.
+
+    Raises:
+        TypeError: not a Keras model.
+        ValueError: the model does not say what it takes, or leaves open more
+            than it may.
+    """
+    keras = family.of(model).keras
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "`model` must be a Keras model. Received: a layer, "
+            f"{type(model).__name__} `{model.name}`. Put it into a "
+            "keras.Sequential with an Input."
+        )
+    stated = _stated(model)
+    if input_signature is not None:
+        arguments = _given(input_signature, stated)
+    elif stated is not None:
+        arguments = stated
+    else:
+        raise ValueError(
+            "`input_signature` must say what the model takes: it has never "
+            f"been called or built with known shapes. Received: model "
+            f"`{model.name}` ({type(model).__name__}) and input_signature="
+            "None. Call the model once on an example, or give "
+            "input_signature=[(None, 28, 28, 1)]."
+        )
+    arguments = tf.nest.map_structure(_with_open_batch, arguments)
+    flat = tf.nest.flatten(arguments)
+    for spec in () if open_sizes else flat:
+        if None in spec.shape.as_list()[1:]:
+            raise ValueError(
+                "`input_signature` must fix every size but that of the "
+                f"batch. Received: input `{spec.name}` of shape "
+                f"{tuple(spec.shape)}. Give input_signature="
+                f"[{_example_of(spec)}], with the sizes it is to run on."
+            )
+        if spec.dtype == tf.string:
+            raise ValueError(
+                "TFLite files of this library take numbers. Received: input "
+                f"`{spec.name}` of dtype string. Leave the text layer out of "
+                "the exported model and look tokens up before."
+            )
+    return Signature(model, arguments, _distinct(flat))
+
+
+def _stated(model):
+    """Returns what a model itself says it takes, or `None`."""
+    if getattr(model, "inputs", None):
+        try:
+            structure = model.input
+        except (AttributeError, RuntimeError):  # Sequential, after a rebuild
+            structure = model.inputs
+            structure = structure[0] if len(structure) == 1 else structure
+        return (tf.nest.map_structure(_spec_of, structure),)
+    if hasattr(model, "save_spec"):  # tf_keras
+        found = model.save_spec()
+        return None if found is None else tuple(found[0])
+    shapes = getattr(model, "_build_shapes_dict", None)
+    if not shapes or not model.variables:
+        return None
+    dtype = model.input_dtype
+    return tuple(_from_shapes(shape, dtype) for shape in shapes.values())
+
+
+def _from_shapes(shape, dtype):
+    if isinstance(shape, Mapping):
+        return {key: _from_shapes(part, dtype) for key, part in shape.items()}
+    if all(size is None or isinstance(size, int) for size in shape):
+        return tf.TensorSpec(tuple(shape), dtype)
+    return type(shape)(_from_shapes(part, dtype) for part in shape)
+
+
+def _spec_of(tensor):
+    return tf.TensorSpec(
+        tuple(tensor.shape),
+        tf.as_dtype(tensor.dtype),
+        getattr(tensor, "name", None),
+    )
+
+
+def _given(wanted, stated):
+    """Reads a caller's `input_signature`; dtypes and names may be left out."""
+    known = [] if stated is None else tf.nest.flatten(stated)
+
+    def read(entry):
+        if isinstance(entry, Mapping):
+            return {key: read(entry[key]) for key in sorted(entry)}
+        if isinstance(entry, (list, tuple)) and not _is_shape(entry):
+            return type(entry)(read(part) for part in entry)
+        position = len(used)
+        used.append(entry)
+        model = known[position] if position < len(known) else None
+        if _is_shape(entry):
+            dtype = tf.float32 if model is None else model.dtype
+            return tf.TensorSpec(entry, dtype, model and model.name)
+        if not hasattr(entry, "shape") or not hasattr(entry, "dtype"):
+            raise TypeError(
+                "`input_signature` must hold shapes or tf.TensorSpecs. "
+                f"Received: {entry!r} in input_signature={wanted!r}. Use "
+                "input_signature=[(None, 28, 28, 1)]."
+            )
+        spec = _spec_of(entry)
+        if spec.name is None and model is not None:
+            spec = tf.TensorSpec(spec.shape, spec.dtype, model.name)
+        return spec
+
+    used: list[Any] = []
+    is_list = isinstance(wanted, (list, tuple)) and not _is_shape(wanted)
+    arguments = tuple(read(part) for part in (wanted if is_list else [wanted]))
+    if stated is None:
+        return arguments
+    if len(used) != len(known):
+        raise ValueError(
+            "`input_signature` must have one entry for each input of the "
+            f"model. Received: {len(used)} entries for the inputs "
+            f"{[spec.name for spec in known]}."
+        )
+    return tf.nest.pack_sequence_as(stated, tf.nest.flatten(arguments))
+
+
+def _is_shape(entry):
+    return isinstance(entry, (tuple, list, tf.TensorShape)) and all(
+        size is None or isinstance(size, int) for size in entry
+    )
+
+
+def _with_open_batch(spec):
+    sizes = spec.shape.as_list()
+    if not sizes:
+        raise ValueError(
+            "`model` must take batches. Received: input "
+            f"`{spec.name}` of shape ()."
+        )
+    return tf.TensorSpec([None, *sizes[1:]], spec.dtype, spec.name)
+
+
+def _example_of(spec):
+    sizes = (None, *(size or 32 for size in spec.shape.as_list()[1:]))
+    return str(sizes)
+
+
+def _distinct(specs: Sequence[tf.TensorSpec]) -> tuple[str, ...]:
+    names: list[str] = []
+    for i, spec in enumerate(specs):
+        name = (spec.name or "input").split(":")[0].replace("/", "_")
+        if _COUNTED.fullmatch(name):  # by Keras, in this process
+            name = f"input_{i}"
+        names.append(name if name not in names else f"{name}_{i}")
+    return tuple(names)
+
+
+def generated(
+    signature: Signature, count: int = 8, seed: int = 0, open_size: int = 32
+) -> dict[str, np.ndarray]:
+    """Makes inputs to try a model on.
+
+    Floats are standard normal; integers are below the smallest table that an
+    `Embedding` of the model has, or below 256 for `uint8`, else 0 or 1.
+
+    Args:
+        signature: of the model.
+        count: how many examples.
+        seed: the same seed gives the same inputs.
+        open_size: what stands for a size that is left open.
+
+    Returns:
+        `{name: array of shape (count, ...)}`.
+    """
+    rng = seeds.rng(seed, "inputs to try")
+    found = {}
+    for name, spec in zip(signature.names, signature.specs, strict=True):
+        sizes = (size or open_size for size in spec.shape.as_list()[1:])
+        shape = [count, *sizes]
+        dtype = spec.dtype.as_numpy_dtype
+        if spec.dtype == tf.string:
+            found[name] = rng.choice(["one", "two words", ""], shape)
+        elif spec.dtype.is_floating or spec.dtype.is_complex:
+            found[name] = rng.standard_normal(shape).astype(dtype)
+        elif spec.dtype == tf.uint8:
+            found[name] = rng.integers(0, 256, shape, dtype)
+        else:
+            most = _smallest_table(signature.model)
+            found[name] = rng.integers(0, most, shape).astype(dtype)
+    return found
+
+
+def _smallest_table(model):
+    owners = [owner for _, _, owner in paths.walk(model)]
+    sizes = [
+        owner.input_dim
+        for owner in owners
+        if isinstance(getattr(owner, "input_dim", None), int)
+        and hasattr(owner, "output_dim")
+    ]
+    return min(sizes, default=2)

@@ -1,0 +1,53 @@
+"""Programs of this package, run in Python processes of their own.
+
+They find the packages that this process finds, leave accelerators alone, and
+do not import this library.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+_START = """
+import runpy, sys
+sys.argv.pop(0)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def start(program: str, *arguments: str, **options: Any) -> subprocess.Popen:
+    """Starts a program.
+
+    Args:
+        program: name of its file beside this one, without `.py`.
+        *arguments: its arguments.
+        **options: for `subprocess.Popen`.
+
+    Returns:
+        The running process.
+    """
+    file = pathlib.Path(__file__).with_name(f"{program}.py")
+    return subprocess.Popen(
+        [sys.executable, "-c", _START, str(file), *arguments],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
+        **options,
+    )
+
+
+def how_it_ended(process: subprocess.Popen) -> str:
+    """Says how a process ended, for an error message."""
+    code = process.returncode
+    if code is None:
+        return "still runs"
+    if code < 0:
+        return f"was ended by signal {-code}"
+    return f"ended with exit code {code}"
