@@ -28,8 +28,8 @@ def _help(capsys, *arguments):
 def test_the_overview_lists_every_command_and_no_other(capsys):
     text = _help(capsys)
     listed = text.split("Commands:\n")[1].split("\n\n")[0].splitlines()
-    assert [line.split()[0] for line in listed] == ["find", "report"]
-    assert set(commands.COMMANDS) == {"find", "report"}
+    assert [line.split()[0] for line in listed] == ["find", "report", "export"]
+    assert set(commands.COMMANDS) == {"find", "report", "export"}
 
 
 def test_the_help_of_find_is_complete(capsys):
@@ -70,7 +70,17 @@ def test_the_help_of_report_is_complete(capsys):
         assert f"--{name}" in text
 
 
-@pytest.mark.parametrize("command", [[], ["find"], ["report"]])
+def test_the_help_of_export_is_complete(capsys):
+    text = _help(capsys, "export")
+    flags = commands.COMMANDS["export"].flags()
+    for name in set(flags) - set(help.SHARED):
+        flag = flags[name]
+        shown = f"[no]{name}" if flag.boolean else name
+        assert f"  --{shown}" in text
+        assert flag.help in " ".join(text.split())
+
+
+@pytest.mark.parametrize("command", [[], ["find"], ["report"], ["export"]])
 def test_help_fits_the_terminal(capsys, command):
     lines = _help(capsys, *command).splitlines()
     assert max(map(len, lines)) <= 80
@@ -106,13 +116,22 @@ sys.exit(code)
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["find", "--help"], ["fnd"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["find", "--help"],
+        ["export", "--help"],
+        ["export", "--run_dir=no/such/run", "--output=x.tflite"],
+        ["fnd"],
+    ],
+)
 def test_help_and_errors_load_nothing_heavy(arguments):
     code = _PROBE.format(arguments=arguments)
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True
     )
-    assert done.returncode == (2 if arguments == ["fnd"] else 0)
+    assert done.returncode == (0 if "--help" in arguments else 2)
     assert done.stdout.splitlines()[-1] == "[]"
 
 

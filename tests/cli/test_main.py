@@ -79,6 +79,7 @@ class _Diverged(ArithmeticError):
         (TypeError("`hiden` is no option. Received: hiden=3."), 2),
         (OSError(28, "No space left on device"), 1),
         (_Diverged("The loss is no number."), 1),
+        (ImportError("TFDS is missing. Run `pip install it`."), 1),
     ],
 )
 def test_errors_of_the_search_are_one_message(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from absl import flags as absl_flags
 
-from tflottery.cli import find, flags, help, report
+from tflottery.cli import export, find, flags, help, report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +61,13 @@ COMMANDS = {
             define=report.define,
             execute=report.execute,
             explain=report.explain,
+        ),
+        Command(
+            name="export",
+            summary="Write a network as TFLite, .keras, SavedModel or ONNX.",
+            define=export.define,
+            execute=export.execute,
+            explain=export.explain,
         ),
     )
 }

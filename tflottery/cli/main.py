@@ -4,9 +4,9 @@ Errors of a user are one message without a traceback; an interrupted search
 says how to go on.
 
 Exit codes: 0 done; 1 the machine or the training failed (no disk space, a loss
-that is no number, a worker lost); 2 the command line or a file in its way is
-wrong, or others do the work; 130 interrupted by Ctrl-C, 143 by SIGTERM, which
-schedulers send before they take a machine away.
+that is no number, a worker lost, a package not installed); 2 the command line
+or a file in its way is wrong, or others do the work; 130 interrupted by Ctrl-C,
+143 by SIGTERM, which schedulers send before they take a machine away.
 """
 
 from __future__ import annotations
@@ -125,6 +125,8 @@ def _exit_code(error: Exception) -> int | None:
         return 2  # A wrong option in a JSON flag, said in our words.
     if isinstance(error, OSError):
         return 1
+    if isinstance(error, ImportError) and "pip install" in str(error):
+        return 1  # A package that not everyone needs, said in our words.
     if type(error).__module__.partition(".")[0] == PROGRAM:
         return 1
     return None

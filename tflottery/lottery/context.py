@@ -76,7 +76,7 @@ class SearchContext:
 
     def model_seed(self, replicate: int) -> int:
         """Returns the seed of a replicate's initial weights."""
-        return child_seed(self.config.seed, "replicate", replicate, "model")
+        return model_seed(self.config, replicate)
 
     def order_seed(self, replicate: int) -> int:
         """Returns the seed of a replicate's order of the data."""
@@ -88,6 +88,11 @@ class SearchContext:
         return next(
             iter(self.data.train_batches(self.config.batch_size, seed=seed))
         )
+
+
+def model_seed(config: SearchConfig, replicate: int) -> int:
+    """Returns the seed of a replicate's initial weights."""
+    return child_seed(config.seed, "replicate", replicate, "model")
 
 
 def rewind_step(config: SearchConfig, data: Any) -> int:

@@ -52,27 +52,44 @@ def seeded(build: Callable[..., Any]) -> Callable[[int], Any]:
     Args:
         build: function that returns a new model; it may take `seed`.
     """
-    takes_seed = "seed" in inspect.signature(build).parameters
 
     def build_once(seed):
         known = _set_random_seed(seed)
-        with _randomness_in_variables():
-            return (build(seed=seed) if takes_seed else build()), known
+        return call_build(build, seed), known
 
     def build_with(seed):
         model, known = build_once(seed)
         if families.family_of(model) not in (*known, None):
             # The build has imported a Keras that was not seeded.
             model, _ = build_once(seed)
-        if not getattr(model, "built", False):
-            raise ValueError(
-                "`build` must return a built model. Received: "
-                f"{getattr(model, 'name', model)!r}, whose weights do not "
-                "exist yet. Begin it with an `Input`, or call it on data."
-            )
         return model
 
     return build_with
+
+
+def call_build(build: Callable[..., Any], seed: int) -> Any:
+    """Calls a user's build function; seeds nothing but what takes `seed`.
+
+    Args:
+        build: function that returns a new model; it may take `seed`.
+        seed: passed on if it does.
+
+    Returns:
+        The model, whose random layers keep their state in variables.
+
+    Raises:
+        ValueError: the model is not built.
+    """
+    takes_seed = "seed" in inspect.signature(build).parameters
+    with _randomness_in_variables():
+        model = build(seed=seed) if takes_seed else build()
+    if not getattr(model, "built", False):
+        raise ValueError(
+            "`build` must return a built model. Received: "
+            f"{getattr(model, 'name', model)!r}, whose weights do not "
+            "exist yet. Begin it with an `Input`, or call it on data."
+        )
+    return model
 
 
 def prepare(

@@ -12,7 +12,8 @@ import math
 from typing import Any
 
 from tflottery.layers import evidence, prune, state
-from tflottery.lottery import starting_points, training
+from tflottery.layers import family as families
+from tflottery.lottery import network_facts, starting_points, training
 from tflottery.lottery.checkpoint import CheckpointFile, RoundProgress
 from tflottery.lottery.context import SearchContext
 from tflottery.lottery.journal import (
@@ -174,11 +175,20 @@ class ReplicateStages:
         self.journal.write_snapshot(trained_name(round), snapshot)
 
     def _store_ticket(self, round, mask, row):
+        context, model = self.context, self.context.trainer.model
         left_out = ("seconds", "branch", "draw")
+        info = {k: v for k, v in row.items() if k not in left_out}
+        info[network_facts.KEY] = network_facts.collect(
+            context.config,
+            self.journal.identity,
+            context.data,
+            seed=context.model_seed(self.journal.number),
+            keras=families.family_of(model),
+        )
         ticket = Ticket(
             mask=mask,
-            snapshot=starting_points.rewind_point(self.context, self.journal),
-            settings=evidence.settings_of(self.context.trainer.model),
-            info={k: v for k, v in row.items() if k not in left_out},
+            snapshot=starting_points.rewind_point(context, self.journal),
+            settings=evidence.settings_of(model),
+            info=info,
         )
         self.journal.write_ticket(round, ticket)
