@@ -19,7 +19,7 @@ LIBRARY = ROOT / "tflottery"
 # Packages that may be imported by each package. A package of the design that
 # is not built yet stands here already, so that it finds its place.
 _UP_TO_LAYERS = {"core", "pruning", "layers"}
-_MIDDLE = {"rewinding", "supermasks", "export", "gradual"}
+_MIDDLE = {"rewinding", "supermasks", "compaction", "export", "gradual"}
 _SIDE = {"data", "models", "distribution"}
 _BELOW_CALLBACKS = _UP_TO_LAYERS | _MIDDLE | {"tfmot"}
 _UP_TO_CALLBACKS = _BELOW_CALLBACKS | {"callbacks"}
@@ -29,7 +29,9 @@ MAY_IMPORT = {
     "pruning": {"core"},
     "layers": {"core", "pruning", "distribution"},
     **{name: _UP_TO_LAYERS for name in _MIDDLE},
-    "tfmot": _UP_TO_LAYERS | {"gradual"},
+    "tflite": {"core"},
+    "export": _UP_TO_LAYERS | {"compaction", "tflite"},
+    "tfmot": _UP_TO_LAYERS | {"compaction", "gradual"},
     "callbacks": _BELOW_CALLBACKS | {"distribution"},
     **{name: {"core"} for name in _SIDE},
     "lottery": _UP_TO_LOTTERY - {"lottery"},
@@ -272,6 +274,7 @@ def test_everything_imported_is_declared():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     required = config["options"]["install_requires"].split("\n")
+    required += config["options.extras_require"]["onnx"].split("\n")
     declared = {re.split(r"[^\w.-]", line)[0].lower() for line in required}
     declared = {name.replace("_", "-") for name in declared}
     for file in _files("tflottery"):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from tflottery.tfmot import family as tfmot_family
 
 if TYPE_CHECKING:
-    from tflottery import callbacks, data, models
+    from tflottery import callbacks, data, distribution, export, models
     from tflottery.callbacks.gradual import UpdatePruningStep
     from tflottery.callbacks.tensorboard import PruningSummaries
     from tflottery.core.files import DamagedFileError, ForeignFileError
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         strip_pruning,
     )
     from tflottery.lottery.config import SearchConfig
+    from tflottery.lottery.finished import load_network
     from tflottery.lottery.search import SearchResult, find_ticket
     from tflottery.lottery.training import TrainingDivergedError
     from tflottery.pruning.gradual import ConstantSparsity, PolynomialDecay
@@ -79,7 +80,9 @@ _HOMES = {
     "callbacks": "",
     "data": "",
     "distribution": "",
+    "export": "",
     "find_ticket": "lottery.search",
+    "load_network": "lottery.finished",
     "masks": "layers.evidence",
     "models": "",
     "prune": "layers.prune",
@@ -117,7 +120,9 @@ __all__ = [
     "callbacks",
     "data",
     "distribution",
+    "export",
     "find_ticket",
+    "load_network",
     "masks",
     "models",
     "prune",
@@ -153,5 +158,6 @@ def __dir__() -> list[str]:
 
 if pathlib.Path(sys.argv[0] if sys.argv else "").stem != "tflottery":
     # Everywhere but in the command `tflottery`, whose --help is to answer at
-    # once, wrapped models can be loaded from the first moment.
+    # once, wrapped and compacted models can be loaded from the first moment.
     importlib.import_module(f"{__name__}.layers.subclassed")
+    importlib.import_module(f"{__name__}.compaction.row_map")
