@@ -210,6 +210,26 @@ def test_a_damaged_file_never_gets_the_name(exported, reused, tmp_path, how):
 
 
 @in_keras
+def test_one_weight_that_is_not_what_it_was_is_enough(
+    exported, reused, tmp_path
+):
+    kernel = np.asarray(exported[0].layers[1].layer.kernel)
+    weight = np.float32(kernel[kernel != 0][7])
+    other = np.nextafter(weight, np.float32(9))  # no output would show it
+    content = reused[1].content
+    assert content.count(weight.tobytes()) == 1
+    reused[1] = dataclasses.replace(
+        reused[1], content=content.replace(weight.tobytes(), other.tobytes())
+    )
+    with pytest.raises(
+        tflottery.export.ExportError, match="lost weights.* of shape 300x64 "
+    ):
+        tflottery.export.to_tflite(
+            exported[0], tmp_path / "model.tflite", sparse=True
+        )
+
+
+@in_keras
 def test_a_form_that_does_not_convert_is_said_so(exported, reused, tmp_path):
     reused[1] = Converted(reused[1].form, None, "TFLite has no such thing.")
     with pytest.raises(

@@ -73,7 +73,7 @@ def test_a_network_made_for_it_uses_them_on_arm(mobile):
 
 def test_x86_with_avx_never_uses_them(mobile):
     assert mobile.here == (
-        "none on this CPU: XNNPACK does not use sparse kernels on x86 with AVX"
+        "on this CPU: none: XNNPACK does not use sparse kernels on x86 with AVX"
     )
     assert str(mobile).splitlines() == [
         f"Sparse kernels {mobile.here}.",

@@ -97,7 +97,7 @@ def test_stored_bytes_hold_the_places_of_a_sparse_tensor(contents):
 def test_reasons_for_dense_tensors(contents):
     for constant in _weights(contents["dense"]).values():
         assert constant.reason == (
-            "could be encoded: the converter was not asked to"
+            "zeros enough, but this is a dense form"
         )
     constants = TFLiteFile.read(contents["float32"]).constants
     reasons = {c.reason for c in constants if len(c.shape) == 1}

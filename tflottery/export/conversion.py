@@ -13,7 +13,6 @@ import io
 import json
 import pathlib
 import re
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -104,24 +103,13 @@ def convert(
 
 def _run(folder):
     """Runs the converter; returns how it ended, with the last it said."""
-    process = processes.start(
-        "conversion_process",
-        str(folder / "job.json"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+    process, said = processes.run(
+        "conversion_process", str(folder / "job.json")
     )
-    with process:
-        try:
-            _, said = process.communicate()
-        except BaseException:
-            process.kill()
-            raise
     ended = f"The converter's process {processes.how_it_ended(process)}."
     if process.returncode < 0:
         return f"{ended} It cannot stand something in this model."
-    last = said.decode("utf-8", "replace").strip().splitlines()[-8:]
-    return " ".join([ended, *last])
+    return " ".join([ended, *said[-8:]])
 
 
 def _read(stem, form, said):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-import subprocess
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -214,27 +213,14 @@ def run(trial: Trial, form: str, folder: pathlib.Path) -> dict[str, np.ndarray]:
         "folder": str(folder),
     }
     (folder / "job.json").write_text(json.dumps(job), "utf-8")
-    process = processes.start(
-        "forms_process",
-        str(folder / "job.json"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    with process:
-        try:
-            _, printed = process.communicate()
-        except BaseException:
-            process.kill()
-            raise
+    process, said = processes.run("forms_process", str(folder / "job.json"))
     error, outputs = folder / "error.txt", folder / "outputs.npz"
     if error.exists() or process.returncode or not outputs.exists():
-        last = printed.decode("utf-8", "replace").strip().splitlines()[-8:]
         reason = (
             error.read_text("utf-8")
             if error.exists()
             else f"the process {processes.how_it_ended(process)}. "
-            + " ".join(last)
+            + " ".join(said[-8:])
         )
         step = "be converted to ONNX and run" if form == "onnx" else "be loaded"
         raise ExportError(

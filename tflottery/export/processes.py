@@ -43,6 +43,32 @@ def start(program: str, *arguments: str, **options: Any) -> subprocess.Popen:
     )
 
 
+def run(program: str, *arguments: str) -> tuple[subprocess.Popen, list[str]]:
+    """Runs a program to its end; it ends with this one if that is cut short.
+
+    Args:
+        program: name of its file beside this one, without `.py`.
+        *arguments: its arguments.
+
+    Returns:
+        The process, which has ended, and the lines that it wrote to stderr.
+    """
+    process = start(
+        program,
+        *arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        try:
+            _, said = process.communicate()
+        except BaseException:
+            process.kill()
+            raise
+    return process, said.decode("utf-8", "replace").strip().splitlines()
+
+
 def how_it_ended(process: subprocess.Popen) -> str:
     """Says how a process ended, for an error message."""
     code = process.returncode

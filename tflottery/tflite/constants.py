@@ -206,7 +206,7 @@ def _explained(found: list[Constant]) -> list[Constant]:
     why = (
         "could be encoded, as others of this file are"
         if some
-        else "could be encoded: the converter was not asked to"
+        else "zeros enough, but this is a dense form"
     )
     return [
         constant

@@ -95,7 +95,7 @@ class SparseKernels:
     def here(self) -> str:
         """What XNNPACK can do on this CPU, in words."""
         if self.cpu.refusal:
-            return f"none on this CPU: {self.cpu.refusal}"
+            return f"on this CPU: none: {self.cpu.refusal}"
         return f"on this CPU ({self.cpu.machine}): {self._xnnpack()}"
 
     @property
@@ -157,7 +157,7 @@ def sparse_kernels(file: TFLiteFile, cpu: Cpu | None = None) -> SparseKernels:
     Example:
         >>> cpu = Cpu("x86_64", has_avx=True)
         >>> SparseKernels((), cpu).here
-        'none on this CPU: XNNPACK does not use sparse kernels on x86 with AVX'
+        'on this CPU: none: XNNPACK does not use sparse kernels on x86 with AVX'
 
     Reference:
         XNNPACK, `src/subgraph.c`; TensorFlow Lite's XNNPACK delegate, README,
