@@ -316,3 +316,20 @@ def test_a_class_of_the_users_own_becomes_a_plain_model(any_keras):
     assert not isinstance(small, Own)
     assert report.notes == ["The new model is a plain one, not of class Own."]
     assert networks.sizes(small)["p"] == (3, 3)
+
+
+def test_slopes_that_differ_by_place_keep_a_constant_from_being_one(any_keras):
+    k, L = any_keras, any_keras.layers
+    model = networks.fill(
+        k.Sequential(
+            [
+                k.Input((5, 5, 3)),
+                L.Conv2D(4, 1, name="a"),
+                L.PReLU(name="slopes"),
+                L.Conv2D(2, 3, name="last"),
+            ]
+        )
+    )
+    networks.kill(model.get_layer("a"), units=[0], bias=-0.5)
+    small, _ = compacted(model)
+    assert networks.sizes(small)["last"] == (3, 3, 4, 2)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tflottery
 from tflottery.export import inputs
 
 BATCH = None
@@ -141,3 +142,15 @@ def test_generated_inputs_fit_the_model_and_its_smallest_table(any_keras):
     assert set(made["tokens"].ravel()) == set(range(5))
     again = inputs.generated(signature, 400)
     np.testing.assert_array_equal(made["a"], again["a"])
+
+
+def test_a_ticket_and_a_path_are_told_how_to_become_a_model():
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model = tflottery.prune_once(model, sparsity=0.5)
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=r"a ticket.*ticket\.apply\(model"):
+        inputs.signature(tflottery.Ticket.of(model))
+    with pytest.raises(TypeError, match=r"tflottery.load_network\('runs/a'\)"):
+        inputs.signature("runs/a")

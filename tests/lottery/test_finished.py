@@ -174,7 +174,7 @@ def test_neither_loads_the_data(searched, monkeypatch):
 
     monkeypatch.setattr(finished.datasets, "load", refuse)
     tflottery.load_network(folder)
-    finished.load_ticket_network(folder / "replicate_0/round_00/ticket")
+    tflottery.load_network(folder / "replicate_0/round_00/ticket")
 
 
 def test_the_data_are_those_of_the_search(searched):

@@ -169,8 +169,9 @@ class _KerasFile(Source):
         from tflottery.layers import family
         from tflottery.tfmot.scope import prune_scope
 
-        # With it Keras knows wrapped models; the command loads it late.
+        # With these Keras knows our layers; the command loads them late.
         importlib.import_module("tflottery.layers.subclassed")
+        importlib.import_module("tflottery.compaction.row_map")
         name = _family_of_file(self.path)
         keras = family.get(name).keras
         with contextlib.ExitStack() as stack:

@@ -7,6 +7,7 @@ what it takes; a subclassed one has been called before, or the caller says it.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -86,6 +87,19 @@ def signature(
         ValueError: the model does not say what it takes, or leaves open more
             than it may.
     """
+    if isinstance(model, str | os.PathLike):
+        raise TypeError(
+            "`model` must be a Keras model. Received: the path "
+            f"{str(model)!r}. Use tflottery.load_network({str(model)!r}) if "
+            "it is a run directory or a ticket, keras.models.load_model if it "
+            "is a saved model."
+        )
+    if hasattr(model, "snapshot") and hasattr(model, "apply"):
+        raise TypeError(
+            "`model` must be a Keras model. Received: a ticket, which holds "
+            "weights and no layers. Use ticket.apply(model), with a new model "
+            "of the architecture that it was found in."
+        )
     keras = family.of(model).keras
     if not isinstance(model, keras.Model):
         raise TypeError(

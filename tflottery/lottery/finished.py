@@ -31,11 +31,12 @@ def load_network(
     build: Callable[..., Any] | None = None,
     data_dir: str | None = None,
 ) -> Any:
-    """Returns the network of a finished round of a search.
+    """Returns the network of a finished round of a search, or of a ticket.
 
     Args:
         run_dir: folder of the search, local or remote; the search may still
-            be running.
+            be running. Or the file of a ticket, with the weights to start
+            from; `replicate`, `round` and `state` mean nothing then.
         replicate: which repetition, from 0.
         round: which round, from 0, the dense one. Default: the last one that
             is finished.
@@ -69,6 +70,9 @@ def load_network(
         ((None, 10), 0.2)
     """
     checks.check_choice("state", state, STATES)
+    place = files.as_path(run_dir)
+    if files.exists(place) and not place.is_dir():
+        return load_ticket_network(place, build)
     found = FinishedRound.of(run_dir, replicate, round)
     ticket = found.ticket()
     if state == "trained":
