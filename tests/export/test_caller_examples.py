@@ -91,12 +91,14 @@ def test_the_first_examples_are_taken_from_as_many_batches_as_needed(one):
     ("data", "error", "said"),
     [
         (X[:, :3], ValueError, r"shape \(100, 3\) for input `x`.*\(None, 4\)"),
-        ([], ValueError, "at least one example.*empty list"),
+        ([], ValueError, "at least one example. Received: list without any"),
+        (X.tolist(), ValueError, r"an array of shape \(\)|one array for each"),
+        (np.full((3, 4), np.nan), ValueError, "finite numbers.*`x`"),
         (3, TypeError, "an array, a dict of arrays.*data=3"),
         ("digits", TypeError, "data='digits'"),
         ((X[:5], Y[:4]), ValueError, "as many labels as examples"),
     ],
-    ids=["shape", "empty", "number", "text", "lengths"],
+    ids=["shape", "empty", "lists", "NaN", "number", "text", "lengths"],
 )
 def test_data_that_does_not_fit_is_refused_in_words(one, data, error, said):
     with pytest.raises(error, match=said):
@@ -106,3 +108,15 @@ def test_data_that_does_not_fit_is_refused_in_words(one, data, error, said):
 def test_labels_that_are_missing_are_asked_for(one):
     with pytest.raises(ValueError, match=r"labels beside the examples.*\(x, y"):
         gathered(X, one, labelled=True)
+
+
+def test_names_that_are_not_the_models_are_refused(two):
+    with pytest.raises(ValueError, match=r"name the inputs.*'c'.*\['a', 'b'\]"):
+        gathered({"a": X, "c": X[:, :2]}, two)
+
+
+def test_numbers_that_a_cast_would_lose_are_refused():
+    pixels = keras.Input((4,), dtype="uint8", name="pixels")
+    model = keras.Model(pixels, keras.layers.Rescaling(1 / 255)(pixels))
+    with pytest.raises(ValueError, match="whole numbers for input `pixels`"):
+        gathered(X / 250, inputs.signature(model))

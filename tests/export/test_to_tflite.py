@@ -90,7 +90,7 @@ def test_the_report_speaks_of_the_file_itself(exported):
     _, path, report, _ = exported
     content = path.read_bytes()
     assert report.sizes.raw == len(content)
-    assert report.digest == hashlib.sha256(content).hexdigest()
+    assert report.file_digest == hashlib.sha256(content).hexdigest()
     assert report.form.name == "sparse float32" and report.form.runs
     dense, sparse = report.forms
     assert report.times_smaller == dense.sizes.raw / sparse.sizes.raw > 4
@@ -143,7 +143,7 @@ def test_the_report_prints_and_saves(exported, tmp_path):
     read = json.loads((tmp_path / "report.json").read_text())
     assert read["forms"][1]["sizes"]["raw"] == report.sizes.raw
     assert read["constants"][0]["zeros"] == report.constants[0].zeros
-    assert read["digest"] == report.digest
+    assert read["file_digest"] == report.file_digest
 
 
 def test_the_model_is_left_as_it_was(exported):

@@ -39,39 +39,74 @@ def test_the_worst_output_counts():
 
 
 @pytest.mark.parametrize(
-    ("labels", "expected"),
+    ("labels", "shape", "expected"),
     [
-        ([2, 0, 1], [2, 0, 1]),
-        ([[2], [0], [1]], [[2], [0], [1]]),
-        ([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]], [2, 0, 1]),
-        ([1.0, 0.0], [1, 0]),
-        # Three maps of 2 x 2 classes are not one-hot rows.
-        ([[1, 2], [2, 2]], [[1, 2], [2, 2]]),
+        ([2, 0, 1], (8, 3), [2, 0, 1]),
+        ([[2], [0], [1]], (8, 3), [2, 0, 1]),
+        ([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]], (8, 3), [2, 0, 1]),
+        ([[0.1, 0.9], [0.8, 0.2]], (8, 2), [1, 0]),  # smoothed
+        ([1.0, 0.0], (8, 1), [1, 0]),
+        ([[1.0], [0.0]], (8, 1), [1, 0]),
+        ([True, False], (8, 1), [1, 0]),
+        # Two tags for each example, which happen to have a sum of 1.
+        ([[1, 0], [0, 1]], (8, 2, 5), [[1, 0], [0, 1]]),
     ],
 )
-def test_labels_are_class_numbers_or_one_hot_rows(labels, expected):
-    assert accuracy.classes(np.array(labels), 2).tolist() == expected
+def test_labels_are_class_numbers_or_one_hot_rows(labels, shape, expected):
+    assert accuracy.classes(np.array(labels), shape).tolist() == expected
 
 
-def test_labels_of_a_regression_are_refused():
-    with pytest.raises(ValueError, match="class numbers.*float64.*0.25"):
-        accuracy.classes(np.array([0.25, 1.5]), 2)
+@pytest.mark.parametrize(
+    ("labels", "shape", "said"),
+    [
+        ([0.25, 1.5], (8, 3), "dtype float64, such as .0.25"),
+        ([1, 2, 3], (8, 3), "from 0 to 2 .* such as .1, 2, 3"),
+        ([-1, 0], (8, 1), "from 0 to 1"),
+        ([[1, 1, 0], [0, 0, 1]], (8, 3), r"shape \(2, 3\)"),  # several at once
+        (["cat", "dog"], (8, 2), "such as .'cat'"),
+        (1, (8, 2), r"shape \(\)"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(labels, shape, said):
+    with pytest.raises(ValueError, match=said):
+        accuracy.classes(np.array(labels), shape)
+
+
+def test_one_of_several_outputs_is_named():
+    outputs = {"features": np.ones((2, 9)), "logits": np.ones((2, 3))}
+    labels = np.array([0, 2])
+    name, found = accuracy.chosen({"logits": labels}, outputs)
+    assert name == "logits" and found.tolist() == [0, 2]
+    for unclear in (labels, {"labels": labels}, {"logits": 1, "features": 2}):
+        with pytest.raises(ValueError, match="'logits': labels"):
+            accuracy.chosen(unclear, outputs)
 
 
 @pytest.mark.parametrize(
     ("scores", "logits", "expected"),
     [
-        ([[0.2, 0.7, 0.1]], False, [1]),
-        ([[-3.0, -4.0]], False, [0]),
+        ([[1], [0]], False, [1, 0]),
         ([[0.4], [0.6]], False, [0, 1]),
         ([[0.4], [-0.6]], True, [1, 0]),
     ],
 )
-def test_the_largest_score_is_the_class(scores, logits, expected):
+def test_scores_become_classes(scores, logits, expected):
     assert accuracy.predicted(np.array(scores), logits).tolist() == expected
 
 
-def test_values_outside_of_0_to_1_are_logits():
-    assert accuracy.are_logits(np.array([[0.5], [1.5]]))
-    assert accuracy.are_logits(np.array([[-0.1]]))
-    assert not accuracy.are_logits(np.array([[0.0], [1.0]]))
+@pytest.mark.parametrize(
+    ("activation", "values", "expected"),
+    [
+        ("linear", [0.2, 0.7], True),
+        ("sigmoid", [0.2, 0.7], False),
+        ("tanh", [0.2, 0.7], False),
+        ("tanh", [-0.2, 0.7], True),
+    ],
+)
+def test_the_last_activation_says_what_a_column_is(
+    any_keras, activation, values, expected
+):
+    model = any_keras.Sequential([any_keras.layers.Dense(1, activation)])
+    model.build((None, 2))
+    column = np.array(values)[:, None]
+    assert accuracy.are_logits(model, column) == expected

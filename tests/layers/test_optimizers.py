@@ -66,7 +66,17 @@ def cases(names=None, variants=VARIANTS):
     ]
 
 
-every_class = pytest.mark.parametrize(("kind", "name"), CLASSES)
+# What most people use, and what updates in ways of its own.
+COMMON = ("Adam", "Ftrl", "Muon", "RMSprop", "SGD")
+every_class = pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        pytest.param(
+            kind, name, marks=[] if name in COMMON else pytest.mark.slow
+        )
+        for kind, name in CLASSES
+    ],
+)
 
 
 @functools.cache

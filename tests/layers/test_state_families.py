@@ -125,13 +125,11 @@ def cases():
 
 
 CASES = cases()
-# Keras 3 has tests of its own.
+# Keras 3 has tests of its own; of the others, those that are used most.
+COMMON = ("keras-Adam-", "tf_keras-Adam", "tf_keras-SGD", "legacy-Adam")
 SWEEP = [
     pytest.param(
-        case,
-        marks=[pytest.mark.slow]
-        if case.startswith("keras") and not case.startswith("keras-Adam-")
-        else [],
+        case, marks=[] if case.startswith(COMMON) else pytest.mark.slow
     )
     for case in CASES
 ]

@@ -96,9 +96,7 @@ def test_stored_bytes_hold_the_places_of_a_sparse_tensor(contents):
 
 def test_reasons_for_dense_tensors(contents):
     for constant in _weights(contents["dense"]).values():
-        assert constant.reason == (
-            "zeros enough, but this is a dense form"
-        )
+        assert constant.reason == ("zeros enough, but this is a dense form")
     constants = TFLiteFile.read(contents["float32"]).constants
     reasons = {c.reason for c in constants if len(c.shape) == 1}
     assert reasons == {"a bias: only weights are encoded"}

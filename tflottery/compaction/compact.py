@@ -12,7 +12,7 @@ from tflottery.compaction.rebuild import CannotCloneError, Rebuild
 from tflottery.compaction.removal import Plan
 from tflottery.compaction.report import CompactionReport, LayerChange
 from tflottery.compaction.values import Values, is_wrapped
-from tflottery.layers import evidence, family, graph, placement
+from tflottery.layers import evidence, family, graph, placement, randomness
 
 
 def compact(
@@ -84,7 +84,7 @@ def compact(
     values = Values(model, masks)
     network = graph.flatten(model)
     unsorted = [use.name for use in network.nested if not use.is_sorted]
-    with placement.scope_of(model):
+    with placement.scope_of(model), randomness.kept():
         plan = Plan(network, values, keep_all=bool(unsorted))
         rebuild, small = _rebuilt(of, model, plan, values, report)
         if wanted is not None:
@@ -191,14 +191,14 @@ def _note(report, of, model, unsorted):
 
 
 def _count(report, of, model, small, values):
-    report.parameters_before = costs.parameters(model)
-    report.parameters_after = costs.parameters(small)
-    report.kernel_before = costs.kernel_entries(model)
-    report.kernel_after = costs.kernel_entries(small)
     plain = model
     if is_wrapped(model):
-        # Multiplying with masks is no cost of the network itself.
+        # Masks, and multiplying with them, are no cost of the network itself.
         plan = Plan(graph.flatten(model), values, keep_all=True)
         _, plain = _rebuilt(of, model, plan, values, CompactionReport())
+    report.parameters_before = costs.parameters(plain)
+    report.parameters_after = costs.parameters(small)
+    report.kernel_before = costs.kernel_entries(plain)
+    report.kernel_after = costs.kernel_entries(small)
     report.flops_before = costs.flops(plain)
     report.flops_after = costs.flops(small)

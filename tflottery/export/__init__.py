@@ -8,7 +8,8 @@
 * `inputs`, `examples`: what a model takes, and the data of a caller.
 * `conversion`, `interpreter`: the converter and LiteRT, each in a process of
   its own (`processes`).
-* `trials`, `accuracy`, `latency`, `sizes`: what is measured on the files.
+* `trials`, `accuracy`, `latency`, `sizes`: what is measured on the files;
+  `choosing`: which one is written.
 * `keras_forms`: `.keras`, SavedModel, ONNX; `form_trial` and `placing` run
   them and give them their names, `plain` takes wrappers off for a while.
 """

@@ -52,9 +52,16 @@ def check_tflite(
         >>> check_tflite(path, model) < 1e-5
         True
     """
+    taken = TFLiteFile.read(path).signature
     content = files.read_bytes(path)
-    TFLiteFile.read(content)
     signature = inputs.signature(model, input_signature)
+    names = sorted(taken.inputs) if taken is not None else []
+    if names != sorted(signature.names):
+        raise ExportError(
+            "`path` must take the inputs of the model. Received: "
+            f"path={str(path)!r} with the inputs {names}; the model's are "
+            f"{sorted(signature.names)}. Export the model again."
+        )
     tried = (
         inputs.generated(signature)
         if data is None

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
+import inspect
 import json
 import pathlib
 import re
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -138,19 +139,31 @@ def write_saved_model(signature: Signature, path: Any, batch: int | None):
         return signature.call(dict(zip(signature.names, tensors, strict=True)))
 
     archive = keras.export.ExportArchive()
-    with contextlib.redirect_stdout(io.StringIO()), _quiet(keras):
+    with _quiet(keras):
         # Keras 3 stores the variables of what is tracked a second time; those
         # that the function uses are stored anyway. Tables are not.
         for layer in signature.model._flatten_layers(include_self=False):
             if layer.built and not layer.weights:
                 archive.track(layer)
         archive.add_endpoint("serve", serve, input_signature=specs)
-        archive.write_out(str(path))
+        silent = "verbose" in inspect.signature(archive.write_out).parameters
+        archive.write_out(str(path), **({"verbose": False} if silent else {}))
+
+
+_quieting = threading.Lock()
 
 
 @contextlib.contextmanager
 def _quiet(keras):
-    """Keeps a family from printing what an archive holds."""
+    """Keeps a family from printing what an archive holds.
+
+    The settings are the process's, so threads wait for each other here.
+    """
+    with _quieting:
+        yield from _without_words(keras)
+
+
+def _without_words(keras):
     config = getattr(keras, "config", None) or keras.utils
     was_on = config.is_interactive_logging_enabled()
     config.disable_interactive_logging()

@@ -19,7 +19,7 @@ _BATCH = 100
 
 def batches(
     argument: str, data: Any, signature: Signature, labelled: bool = False
-) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray | None]]:
+) -> Iterator[tuple[dict[str, np.ndarray], Any]]:
     """Goes through data in batches.
 
     Args:
@@ -32,7 +32,8 @@ def batches(
         labelled: whether there must be labels.
 
     Yields:
-        `({input name: array of shape (n, ...)}, labels or None)`.
+        `({input name: array of shape (n, ...)}, labels)`; these are an
+        array, a structure of arrays, or `None`.
 
     Raises:
         TypeError: the data is of no such sort.
@@ -44,7 +45,7 @@ def batches(
     items = _slices(one) if one is not None else _items(argument, data)
     found = False
     for item in items:
-        x, y = _split(item, signature)
+        x, y = _split(argument, item, signature)
         if labelled and y is None:
             raise ValueError(
                 f"`{argument}` must hold labels beside the examples. "
@@ -55,8 +56,13 @@ def batches(
         yield _checked(argument, x, y, signature)
     if not found:
         raise ValueError(
-            f"`{argument}` must hold at least one example. Received: an empty "
-            f"{type(data).__name__}. A generator can be used only once."
+            f"`{argument}` must hold at least one example. Received: "
+            f"{type(data).__name__} without any."
+            + (
+                " A generator can be used only once."
+                if isinstance(data, Iterator)
+                else ""
+            )
         )
 
 
@@ -115,7 +121,7 @@ def _items(argument, data) -> Iterable[Any]:
     return data
 
 
-def _split(item, signature):
+def _split(argument, item, signature):
     """Returns the inputs of an item, flat, and its labels, if it has any."""
     wanted = len(signature.names)
     y = None
@@ -123,9 +129,25 @@ def _split(item, signature):
         first = tf.nest.flatten(item[0])
         if len(first) == wanted:
             item, y = item[0], item[1]
-    if isinstance(item, Mapping) and set(signature.names) <= set(item):
-        return [item[name] for name in signature.names], y
+    if isinstance(item, Mapping):
+        return _by_name(argument, item, signature), y
     return tf.nest.flatten(item), y
+
+
+def _by_name(argument, item, signature):
+    names = signature.names
+    if set(names) <= set(item):
+        return [item[name] for name in names]
+    keys = signature.arguments[0]
+    keys = sorted(keys) if isinstance(keys, Mapping) else []
+    if len(keys) == len(names) and set(keys) <= set(item):
+        return [item[key] for key in keys]
+    if len(item) == len(names) == 1:
+        return list(item.values())
+    raise ValueError(
+        f"`{argument}` must name the inputs of the model. Received: a dict "
+        f"with {sorted(map(str, item))}; the inputs are {list(names)}."
+    )
 
 
 def _checked(argument, x, y, signature):
@@ -150,13 +172,19 @@ def _checked(argument, x, y, signature):
                 f"array of shape {array.shape} for input `{name}`, which "
                 f"takes batches of shape {(None, *wanted)}."
             )
-        arrays[name] = array.astype(spec.dtype.as_numpy_dtype)
+        arrays[name] = _of_type(argument, name, array, spec)
+    labels = y
+    if y is not None:
+        y = np.asarray(y) if isinstance(y, list) else y
+        labels = tf.nest.map_structure(np.asarray, y)
+    if alone and labels is not None:
+        labels = tf.nest.map_structure(lambda part: part[None], labels)
     sizes = {len(array) for array in arrays.values()}
-    labels = None if y is None else np.asarray(tf.nest.flatten(y)[0])
-    if labels is not None and alone:
-        labels = labels[None]
-    if labels is not None:
-        sizes.add(len(labels) if labels.ndim else 0)
+    sizes |= {
+        len(part) if part.ndim else 0
+        for part in tf.nest.flatten(labels)
+        if part is not None
+    }
     if len(sizes) > 1:
         raise ValueError(
             f"`{argument}` must hold as many labels as examples. Received: "
@@ -165,6 +193,26 @@ def _checked(argument, x, y, signature):
     return arrays, labels
 
 
+def _of_type(argument, name, array, spec):
+    """Returns an array as the model takes it, if nothing is lost by that."""
+    kind = spec.dtype.as_numpy_dtype
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(
+            f"`{argument}` must hold finite numbers. Received: NaN or "
+            f"infinite values for input `{name}`."
+        )
+    found = array.astype(kind)
+    if not spec.dtype.is_floating and np.any(found != array):
+        raise ValueError(
+            f"`{argument}` must hold whole numbers for input `{name}`, which "
+            f"is of dtype {spec.dtype.name}. Received: {array.dtype} such as "
+            f"{array.ravel()[:3].tolist()}. Are they scaled already?"
+        )
+    return found
+
+
 def _sort(item):
-    shapes = [tuple(np.shape(part)) for part in tf.nest.flatten(item)]
-    return f"{type(item).__name__} of shapes {shapes}"
+    parts = tf.nest.flatten(item)
+    shapes = ", ".join(str(tuple(np.shape(part))) for part in parts[:3])
+    more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
+    return f"{type(item).__name__} of shapes {shapes}{more}"

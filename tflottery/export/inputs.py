@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tflottery.core import seeds
+from tflottery.export import given
 from tflottery.layers import family, paths
 
 _COUNTED = re.compile(r"(keras_tensor|input|input_layer|inputs)(_\d+)?")
@@ -101,6 +102,14 @@ def signature(
             "of the architecture that it was found in."
         )
     keras = family.of(model).keras
+    if family.family_of(model) == "keras":
+        backend = keras.backend.backend()
+        if backend != "tensorflow":
+            raise ValueError(
+                "Models are exported by Keras on TensorFlow. Received: the "
+                f"backend {backend!r}. Save the model, and export it in a "
+                "process with KERAS_BACKEND=tensorflow."
+            )
     if not isinstance(model, keras.Model):
         raise TypeError(
             "`model` must be a Keras model. Received: a layer, "
@@ -109,7 +118,11 @@ def signature(
         )
     stated = _stated(model)
     if input_signature is not None:
-        arguments = _given(input_signature, stated)
+        arguments = given.arguments(input_signature)
+        count = len(tf.nest.flatten(arguments))
+        # Keras 3 notes the first argument only of a class of the user's own.
+        if _has_tensors(model) or count == len(tf.nest.flatten(stated)):
+            arguments = given.arguments(input_signature, stated)
     elif stated is not None:
         arguments = stated
     else:
@@ -122,6 +135,8 @@ def signature(
         )
     arguments = tf.nest.map_structure(_with_open_batch, arguments)
     flat = tf.nest.flatten(arguments)
+    if not open_sizes:
+        _check_stateless(model)
     for spec in () if open_sizes else flat:
         if None in spec.shape.as_list()[1:]:
             raise ValueError(
@@ -136,18 +151,33 @@ def signature(
                 f"`{spec.name}` of dtype string. Leave the text layer out of "
                 "the exported model and look tokens up before."
             )
-    return Signature(model, arguments, _distinct(flat))
+    return Signature(model, arguments, _distinct(arguments, _own_name(model)))
+
+
+def _check_stateless(model):
+    """Refuses recurrent layers that remember the batch before."""
+    for layer in model._flatten_layers(include_self=False):
+        if getattr(layer, "stateful", False) and hasattr(layer, "states"):
+            raise ValueError(
+                "A TFLite file starts every run anew. Received: layer "
+                f"`{layer.name}` with stateful=True. Build it with "
+                "stateful=False and give it the weights, by `set_weights`."
+            )
+
+
+def _has_tensors(model):
+    return bool(getattr(model, "inputs", None))
 
 
 def _stated(model):
     """Returns what a model itself says it takes, or `None`."""
-    if getattr(model, "inputs", None):
+    if _has_tensors(model):
         try:
             structure = model.input
         except (AttributeError, RuntimeError):  # Sequential, after a rebuild
             structure = model.inputs
             structure = structure[0] if len(structure) == 1 else structure
-        return (tf.nest.map_structure(_spec_of, structure),)
+        return (tf.nest.map_structure(given.spec_of, structure),)
     if hasattr(model, "save_spec"):  # tf_keras
         found = model.save_spec()
         return None if found is None else tuple(found[0])
@@ -166,60 +196,6 @@ def _from_shapes(shape, dtype):
     return type(shape)(_from_shapes(part, dtype) for part in shape)
 
 
-def _spec_of(tensor):
-    return tf.TensorSpec(
-        tuple(tensor.shape),
-        tf.as_dtype(tensor.dtype),
-        getattr(tensor, "name", None),
-    )
-
-
-def _given(wanted, stated):
-    """Reads a caller's `input_signature`; dtypes and names may be left out."""
-    known = [] if stated is None else tf.nest.flatten(stated)
-
-    def read(entry):
-        if isinstance(entry, Mapping):
-            return {key: read(entry[key]) for key in sorted(entry)}
-        if isinstance(entry, (list, tuple)) and not _is_shape(entry):
-            return type(entry)(read(part) for part in entry)
-        position = len(used)
-        used.append(entry)
-        model = known[position] if position < len(known) else None
-        if _is_shape(entry):
-            dtype = tf.float32 if model is None else model.dtype
-            return tf.TensorSpec(entry, dtype, model and model.name)
-        if not hasattr(entry, "shape") or not hasattr(entry, "dtype"):
-            raise TypeError(
-                "`input_signature` must hold shapes or tf.TensorSpecs. "
-                f"Received: {entry!r} in input_signature={wanted!r}. Use "
-                "input_signature=[(None, 28, 28, 1)]."
-            )
-        spec = _spec_of(entry)
-        if spec.name is None and model is not None:
-            spec = tf.TensorSpec(spec.shape, spec.dtype, model.name)
-        return spec
-
-    used: list[Any] = []
-    is_list = isinstance(wanted, (list, tuple)) and not _is_shape(wanted)
-    arguments = tuple(read(part) for part in (wanted if is_list else [wanted]))
-    if stated is None:
-        return arguments
-    if len(used) != len(known):
-        raise ValueError(
-            "`input_signature` must have one entry for each input of the "
-            f"model. Received: {len(used)} entries for the inputs "
-            f"{[spec.name for spec in known]}."
-        )
-    return tf.nest.pack_sequence_as(stated, tf.nest.flatten(arguments))
-
-
-def _is_shape(entry):
-    return isinstance(entry, (tuple, list, tf.TensorShape)) and all(
-        size is None or isinstance(size, int) for size in entry
-    )
-
-
 def _with_open_batch(spec):
     sizes = spec.shape.as_list()
     if not sizes:
@@ -235,14 +211,34 @@ def _example_of(spec):
     return str(sizes)
 
 
-def _distinct(specs: Sequence[tf.TensorSpec]) -> tuple[str, ...]:
+def _own_name(model):
+    """Returns the name that tf_keras makes for an input from a layer's."""
+    layers = getattr(model, "layers", None)
+    return f"{layers[0].name}_input" if layers else ""
+
+
+def _distinct(arguments: Any, made: str) -> tuple[str, ...]:
+    specs = tf.nest.flatten(arguments)
+    keys: list[Any] = [None] * len(specs)
+    if len(arguments) == 1 and isinstance(arguments[0], Mapping):
+        found = sorted(arguments[0])
+        keys = found if len(found) == len(specs) else keys
     names: list[str] = []
-    for i, spec in enumerate(specs):
+    for i, (spec, key) in enumerate(zip(specs, keys, strict=True)):
         name = (spec.name or "input").split(":")[0].replace("/", "_")
-        if _COUNTED.fullmatch(name):  # by Keras, in this process
-            name = f"input_{i}"
+        if name == made or _COUNTED.fullmatch(name):  # by Keras, not a user
+            name = f"input_{i}" if key is None else str(key)
         names.append(name if name not in names else f"{name}_{i}")
     return tuple(names)
+
+
+def other_policy(model: Any) -> str:
+    """Returns a type other than float32 that the model computes in, if any."""
+    for _, _, owner in paths.walk(model):
+        kind = getattr(owner, "compute_dtype", None) or "float32"
+        if "float" in kind and kind != "float32":
+            return kind
+    return ""
 
 
 def generated(

@@ -21,11 +21,10 @@ from tflottery.export.forms_process import filled
 from tflottery.export.plain import (
     classes_of,
     plain,
-    random_state_kept,
     state_kept,
 )
 from tflottery.export.sizes import Sizes
-from tflottery.layers import family, paths
+from tflottery.layers import family, paths, randomness
 
 _ONNX_PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
 
@@ -206,7 +205,7 @@ def to_onnx(
 def _loaded(trial, file, classes):
     """Loads a .keras file and runs it."""
     keras = family.of(trial.signature.model).keras
-    with random_state_kept():
+    with randomness.kept():
         loaded = keras.models.load_model(
             file, custom_objects=classes, compile=False, safe_mode=False
         )

@@ -50,7 +50,7 @@ def file_target(path: Any, suffix: str) -> epath.Path:
 
     Raises:
         TypeError: not a path.
-        ValueError: it ends otherwise, or is a folder.
+        ValueError: it ends otherwise, is a folder, or cannot be written.
 
     Example:
         >>> file_target("networks/small.onnx", ".onnx").name
@@ -60,7 +60,7 @@ def file_target(path: Any, suffix: str) -> epath.Path:
     if target.suffix != suffix:
         raise ValueError(
             f"`path` must end in '{suffix}'. Received: path={str(path)!r}. "
-            f"Use '{target.with_suffix(suffix).name}', or the function for "
+            f"Use '{target.stem or 'model'}{suffix}', or the function for "
             "another form: to_tflite, to_keras, to_saved_model, to_onnx."
         )
     if files.exists(target) and target.is_dir():
@@ -68,7 +68,27 @@ def file_target(path: Any, suffix: str) -> epath.Path:
             f"`path` must be a file. Received: path={str(path)!r}, which is a "
             "folder. Choose another name, or remove the folder."
         )
+    check_writable(target)
     return target
+
+
+def check_writable(target: epath.Path) -> None:
+    """Refuses a place on this machine where nothing can be written.
+
+    Raises:
+        ValueError: a folder above it is a file, or closed to this user.
+    """
+    if not files.is_local(target):
+        return  # only trying would tell
+    above = pathlib.Path(target).absolute().parent
+    while not above.exists():
+        above = above.parent
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        kind = "may not be written to" if above.is_dir() else "is a file"
+        raise ValueError(
+            "`path` must be in a folder that can be written to. Received: "
+            f"path={str(target)!r}, where {str(above)!r} {kind}."
+        )
 
 
 def place_file(source: pathlib.Path, target: epath.Path) -> None:

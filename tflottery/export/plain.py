@@ -9,7 +9,6 @@ making it leaves behind on the layers is taken away again.
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +18,10 @@ from tflottery.layers import (
     attributes,
     evidence,
     family,
+    graph,
     paths,
     placement,
+    randomness,
     subclassed,
     surgery,
 )
@@ -88,7 +89,7 @@ def plain(model: Any) -> Iterator[Any]:
     with (
         _pruned_entries_stored_as_zero(model),
         _graph_kept(model),
-        random_state_kept(),
+        randomness.kept(),
         placement.scope_of(model),
     ):
         yield _unwrapped(of, model)
@@ -99,8 +100,9 @@ def _unwrapped(of, model):
 
     def visit(layer):
         if id(layer) not in done:
-            if paths.is_mask_wrapper(layer):
-                done[id(layer)] = layer.layer
+            inner = graph.inner_layer(layer)
+            if inner is not layer:
+                done[id(layer)] = inner
             elif of.is_graph(layer):
                 done[id(layer)] = surgery.rebuild(of, layer, visit)
             else:
@@ -209,20 +211,6 @@ def classes_of(model: Any) -> dict[str, type]:
         for name, kind in found.items()
         if kind.__module__.split(".")[0] not in ("keras", "tf_keras")
     }
-
-
-@contextlib.contextmanager
-def random_state_kept() -> Iterator[None]:
-    """Has the scope draw no numbers from Python's and NumPy's generators.
-
-    Keras 3 draws seeds for the layers that it makes, also while it loads.
-    """
-    state, numpy_state = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(state)
-        np.random.set_state(numpy_state)
 
 
 @contextlib.contextmanager

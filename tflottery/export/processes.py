@@ -12,19 +12,31 @@ import subprocess
 import sys
 from typing import Any
 
+# Nothing in the current folder may stand for a module.
 _START = """
-import runpy, sys
+import sys
+sys.path.remove("")
+import os, runpy, threading
+def end_with_the_caller():
+    os.read(0, 1)  # until the other end is closed
+    os._exit(1)
+if {bound}:
+    threading.Thread(target=end_with_the_caller, daemon=True).start()
 sys.argv.pop(0)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def start(program: str, *arguments: str, **options: Any) -> subprocess.Popen:
+def start(
+    program: str, *arguments: str, bound: bool = False, **options: Any
+) -> subprocess.Popen:
     """Starts a program.
 
     Args:
         program: name of its file beside this one, without `.py`.
         *arguments: its arguments.
+        bound: whether it ends when its stdin, a pipe, is closed, as it is
+            when this process is gone.
         **options: for `subprocess.Popen`.
 
     Returns:
@@ -32,7 +44,13 @@ def start(program: str, *arguments: str, **options: Any) -> subprocess.Popen:
     """
     file = pathlib.Path(__file__).with_name(f"{program}.py")
     return subprocess.Popen(
-        [sys.executable, "-c", _START, str(file), *arguments],
+        [
+            sys.executable,
+            "-c",
+            _START.format(bound=bound),
+            str(file),
+            *arguments,
+        ],
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -56,13 +74,16 @@ def run(program: str, *arguments: str) -> tuple[subprocess.Popen, list[str]]:
     process = start(
         program,
         *arguments,
-        stdin=subprocess.DEVNULL,
+        bound=True,
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
     with process:
         try:
-            _, said = process.communicate()
+            # Not `communicate`, which closes stdin: that says we have gone.
+            said = process.stderr.read()
+            process.wait()
         except BaseException:
             process.kill()
             raise

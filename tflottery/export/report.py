@@ -54,7 +54,7 @@ class ExportReport:
 
     Args:
         path: where the file is.
-        digest: the SHA-256 of its bytes, as hex digits.
+        file_digest: the SHA-256 of its bytes, as hex digits.
         forms: all that were made: dense float32 first, then what was asked
             for, dense and sparse.
         constants: the tensors stored in the file: zeros, encoding, reasons.
@@ -75,7 +75,7 @@ class ExportReport:
     """
 
     path: str
-    digest: str
+    file_digest: str
     forms: tuple[FormResult, ...]
     constants: tuple[Constant, ...]
     batch: int | None

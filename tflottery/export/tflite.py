@@ -6,6 +6,7 @@ it has a temporary one, in a temporary folder.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import pathlib
 import tempfile
@@ -17,16 +18,19 @@ import numpy as np
 from tflottery.core import checks, files
 from tflottery.export import (
     accuracy,
+    choosing,
     conversion,
     examples,
     inputs,
     latency,
+    placing,
     trials,
     weights_check,
 )
 from tflottery.export.conversion import Form
 from tflottery.export.errors import ExportError
 from tflottery.export.interpreter import Interpreter
+from tflottery.export.plain import plain, state_kept
 from tflottery.export.report import ExportReport, FormResult
 from tflottery.export.trials import Trial
 from tflottery.tflite import delegates
@@ -96,7 +100,7 @@ def to_tflite(
         >>> report.form.name, report.times_smaller > 4
         ('sparse float32', True)
     """
-    target = _checked_path(path)
+    target = placing.file_target(path, ".tflite")
     if quantize is not None:
         checks.check_choice("quantize", quantize, _QUANTIZE)
     if not isinstance(sparse, bool) and sparse != "auto":
@@ -113,17 +117,22 @@ def to_tflite(
         )
     signature = inputs.signature(model, input_signature)
     weights_check.check_finite(model)
-    if validate_on is not None:
-        accuracy.check_labels(validate_on, signature)
     tried, words = _examples(signature, representative_data)
-    expected = _expected(signature, tried, words)
     compared = {name: array[:_COMPARED] for name, array in tried.items()}
-    with tempfile.TemporaryDirectory(prefix="tflottery-") as temporary:
+    with (
+        tempfile.TemporaryDirectory(prefix="tflottery-") as temporary,
+        plain(model) as network,
+        state_kept(model),
+    ):
         folder = pathlib.Path(temporary)
+        signature = dataclasses.replace(signature, model=network)
+        expected = _expected(signature, compared, words)
+        if validate_on is not None:
+            accuracy.check_labels(validate_on, signature, expected)
         found = _try_forms(
             signature, quantize, tried, compared, expected, folder
         )
-        chosen = _choose(found, quantize, sparse)
+        chosen = choosing.choose(found, quantize, sparse)
         paths = {
             trial.form.name: trials.place(folder, trial.form)
             for trial in found
@@ -142,7 +151,7 @@ def to_tflite(
     files.write_bytes(target, chosen.content)
     return ExportReport(
         path=str(target),
-        digest=hashlib.sha256(chosen.content).hexdigest(),
+        file_digest=hashlib.sha256(chosen.content).hexdigest(),
         forms=tuple(
             _result(trial, right, times, trial is chosen) for trial in found
         ),
@@ -152,25 +161,6 @@ def to_tflite(
         kernels=tuple(str(delegates.sparse_kernels(file)).splitlines()),
         notes=tuple(_notes(found, chosen, file)),
     )
-
-
-def _checked_path(path):
-    place = files.as_path(path)
-    if place.suffix != ".tflite":
-        raise ValueError(
-            "`path` must end in '.tflite'. Received: "
-            f"path={str(path)!r}. Use {_suggested(place)!r}."
-        )
-    if place.is_dir():
-        raise ValueError(
-            f"`path` must name a file. Received: path={str(path)!r}, which "
-            "is a folder."
-        )
-    return place
-
-
-def _suggested(place):
-    return str(place.with_suffix(".tflite")) if place.name else "model.tflite"
 
 
 def _examples(signature, representative_data):
@@ -185,9 +175,18 @@ def _examples(signature, representative_data):
     return given, f"{count} examples of representative_data"
 
 
-def _expected(signature, tried, words):
-    compared = {name: array[:_COMPARED] for name, array in tried.items()}
-    expected = signature.outputs(compared)
+def _expected(signature, compared, words):
+    """Returns the model's outputs, which the files are held against."""
+    try:
+        expected = signature.outputs(compared)
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"`model` must run on {words}, in a batch of any size. Received: "
+            f"`{signature.model.name}`, which says: {first[:300]} Build it "
+            "without `batch_shape` and `stateful`, say what it takes by "
+            "`input_signature`, or give `representative_data`."
+        ) from error
     for name, value in expected.items():
         if value.dtype.kind not in "biu" and not np.isfinite(value).all():
             raise ValueError(
@@ -210,8 +209,9 @@ def _try_forms(signature, quantize, tried, compared, expected, folder):
             break
     if not first.good:
         raise ExportError(
-            f"`model` cannot be exported: as {_DENSE.name} it {first.reason} "
-            f"Received: model `{signature.model.name}`."
+            f"`model` cannot be exported: as {_DENSE.name} it "
+            f"{first.reason.rstrip('.')}. Received: model "
+            f"`{signature.model.name}`.{choosing.what_is_in_the_way(signature.model)}"
         )
     found = [first]
     for converted in made[1:]:
@@ -222,28 +222,6 @@ def _try_forms(signature, quantize, tried, compared, expected, folder):
             trial = trials.compare_with_twin(trial, dense)
         found.append(trial)
     return found
-
-
-def _choose(found: Sequence[Trial], quantize: str | None, sparse: Any) -> Trial:
-    wanted = [trial for trial in found if trial.form.quantize == quantize]
-    if sparse != "auto":
-        wanted = [trial for trial in wanted if trial.form.sparse == sparse]
-    good = [trial for trial in wanted if trial.good]
-    if good:
-        return min(good, key=lambda trial: trial.sizes.raw)
-    reasons = "; ".join(f"{trial.form.name} {trial.reason}" for trial in wanted)
-    dense_runs = any(
-        trial.good for trial in found if trial.form.quantize == quantize
-    )
-    way_out = (
-        "Use sparse='auto', which takes the smallest form that runs."
-        if sparse is True and dense_runs
-        else "Use another `quantize`: float32 runs."
-    )
-    raise ExportError(
-        f"No file was written, because it would not have worked: {reasons}. "
-        f"Received: quantize={quantize!r}, sparse={sparse!r}. {way_out}"
-    )
 
 
 def _result(trial, right, times, chosen):

@@ -65,6 +65,14 @@ class Trial:
     reason: str = ""
 
     @property
+    def is_what_it_says(self) -> bool:
+        """Whether a file that is called sparse has a sparse tensor."""
+        if not self.form.sparse:
+            return True
+        constants = TFLiteFile.read(self.content).constants
+        return any(constant.encoded == "sparse" for constant in constants)
+
+    @property
     def good(self) -> bool:
         """Whether it may be shipped."""
         return self.runs and self.agrees
