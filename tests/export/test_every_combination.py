@@ -201,7 +201,6 @@ def test_twenty_exports_grow_the_process_by_less_than_one_file(tmp_path):
 @pytest.mark.slow
 def test_a_model_that_tfmot_wrapped_is_exported_as_if_stripped(tfmot, tmp_path):
     tf_keras = pytest.importorskip("tf_keras")
-    sparsity = tfmot.sparsity.keras
     model = tf_keras.Sequential(
         [
             tf_keras.layers.InputLayer((8,)),
@@ -209,11 +208,11 @@ def test_a_model_that_tfmot_wrapped_is_exported_as_if_stripped(tfmot, tmp_path):
             tf_keras.layers.Dense(4),
         ]
     )
-    schedule = sparsity.ConstantSparsity(0.8, 0, -1, 1)
-    model = sparsity.prune_low_magnitude(model, schedule)
+    schedule = tfmot.ConstantSparsity(0.8, 0, -1, 1)
+    model = tfmot.prune_low_magnitude(model, schedule)
     model.compile("adam", "mse")
     x, y = np.random.rand(32, 8), np.random.rand(32, 4)
-    model.fit(x, y, verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+    model.fit(x, y, verbose=0, callbacks=[tfmot.UpdatePruningStep()])
     report = tflottery.export.to_tflite(model, tmp_path / "a.tflite")
     assert report.form.name == "sparse float32"
     weights = [c for c in report.constants if len(c.shape) == 2]
