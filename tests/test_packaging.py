@@ -62,7 +62,11 @@ def test_the_wheel_asks_for_what_setup_cfg_lists(wheel):
     (metadata,) = [n for n in wheel.namelist() if n.endswith("/METADATA")]
     message = email.message_from_bytes(wheel.read(metadata))
     assert message["License-Expression"] or message["License"] == "Apache-2.0"
-    assert set(message.get_all("Provides-Extra")) == {"docs", "test"}
+    assert set(message.get_all("Provides-Extra")) == {
+        "docs",
+        "onnx",
+        "test",
+    }
     assert "tensorflow>=2.19" in message.get_all("Requires-Dist")
 
 
