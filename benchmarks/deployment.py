@@ -59,7 +59,7 @@ def forms_of(model: Any, data: Any, **options: Any) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def compacted(dense: Any, pruned: Any, data: Any, test: Any) -> dict[str, Any]:
+def compacted(dense: Any, pruned: Any, test: Any) -> dict[str, Any]:
     """Compacts a network and times it beside the dense one, in turn."""
     from tflottery import export
     from tflottery.export import inputs, interpreter, latency

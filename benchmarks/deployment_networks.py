@@ -133,9 +133,21 @@ def mobilenet() -> Any:
     """Returns MobileNetV2 without 80 % of the weights of 1x1 convolutions."""
     keras.utils.set_random_seed(0)
     model = keras.applications.MobileNetV2(
-        (96, 96, 3), alpha=0.35, weights=None, classes=10
+        (96, 96, 3),
+        alpha=0.35,
+        weights=None,
+        classes=10,
+        classifier_activation=None,
     )
-    return tflottery.prune_once(model, sparsity=0.8, skip=_is_not_pointwise)
+    model = tflottery.prune_once(model, sparsity=0.8, skip=_is_not_pointwise)
+    # Without statistics of their own, signals die out on the way.
+    noise = np.random.default_rng(0).normal(size=(32, 96, 96, 3))
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.2
+    for _ in range(8):
+        model(noise.astype("float32"), training=True)
+    return model
 
 
 def _is_not_pointwise(layer):
@@ -167,4 +179,5 @@ def transformer() -> Any:
         h = layers.LayerNormalization()(layers.Add()([h, f]))
     h = layers.GlobalAveragePooling1D()(h)
     model = keras.Model(tokens, layers.Dense(10)(h))
-    return tflottery.prune_once(model, sparsity=0.9)
+    # Ranked together, the small numbers of the embedding would all go.
+    return tflottery.prune_once(model, sparsity=0.9, scope="layerwise")

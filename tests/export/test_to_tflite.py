@@ -177,6 +177,21 @@ def test_the_form_is_chosen(exported, tmp_path, sparse, form):
     assert path.stat().st_size == report.sizes.raw
 
 
+@in_keras
+@pytest.mark.usefixtures("reused")
+def test_a_comparison_that_says_nothing_is_said_so(exported, tmp_path):
+    same = np.zeros((8, 64), "float32")
+    path = tmp_path / "model.tflite"
+    report = tflottery.export.to_tflite(
+        exported[0], path, representative_data=same
+    )
+    assert "the comparison says little" in str(report)
+    report = tflottery.export.to_tflite(
+        exported[0], path, representative_data=X
+    )
+    assert "the comparison says little" not in str(report)
+
+
 def _damaged(made, change):
     return dataclasses.replace(made, content=change(made.content))
 

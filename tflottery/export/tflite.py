@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import pathlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -159,7 +159,7 @@ def to_tflite(
         batch=chosen.batch,
         examples=words,
         kernels=tuple(str(delegates.sparse_kernels(file)).splitlines()),
-        notes=tuple(_notes(found, chosen, file)),
+        notes=tuple(_notes(found, chosen, file, expected)),
     )
 
 
@@ -239,12 +239,26 @@ def _result(trial, right, times, chosen):
     )
 
 
-def _notes(found: Sequence[Trial], chosen: Trial, file: TFLiteFile):
+def _notes(
+    found: Sequence[Trial],
+    chosen: Trial,
+    file: TFLiteFile,
+    expected: Mapping[str, np.ndarray],
+):
     """Says what a reader of the report should know."""
     if chosen.batch is not None:
         yield (
             "It takes one example at a time: with an open batch the converter "
             "or the interpreter fails on this model."
+        )
+    if all(
+        len(v) > 1 and np.array_equal(v, v[:1].repeat(len(v), 0))
+        for v in expected.values()
+    ):
+        yield (
+            "The model gives the same outputs for all examples that it was "
+            "compared on, so the comparison says little: give "
+            "representative_data."
         )
     others = [trial for trial in found if trial.good and trial is not chosen]
     smaller = min(others, key=lambda trial: trial.sizes.gzip, default=chosen)
