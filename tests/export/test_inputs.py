@@ -182,3 +182,19 @@ def test_a_class_with_two_arguments_takes_a_signature_of_two(any_keras):
     signature = inputs.signature(model, [(None, 5), (None, 2)])
     made = inputs.generated(signature, 4)
     assert signature.outputs(made)["output_0"].shape == (4, 2)
+
+
+def test_layers_that_remember_are_refused(any_keras):
+    x = any_keras.Input(batch_shape=(8, 5, 3))
+    y = any_keras.layers.LSTM(6, stateful=True, name="memory")(x)
+    with pytest.raises(ValueError, match="`memory` with stateful=True"):
+        inputs.signature(any_keras.Model(x, y))
+
+
+def test_another_backend_is_refused(monkeypatch):
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(ValueError, match="backend 'torch'.*=tensorflow"):
+        inputs.signature(model)

@@ -483,3 +483,31 @@ def test_tables_of_text_layers_go_into_a_saved_model(tmp_path):
         ]
     )
     assert to_saved_model(model, tmp_path / "model").difference < 1e-6
+
+
+def test_a_plain_model_has_one_copy_of_what_replicas_have_each(two_replicas):
+    import tf_keras
+
+    from tflottery.export.plain import plain
+    from tflottery.layers import replicas
+
+    with two_replicas.scope():
+        model = tf_keras.Sequential(
+            [
+                tf_keras.layers.InputLayer((4,)),
+                tf_keras.layers.Dense(3),
+                tf_keras.layers.BatchNormalization(),
+            ]
+        )
+    variance = model.layers[1].moving_variance
+    for copy, value in zip(replicas.copies_here(variance), (1, 3), strict=True):
+        copy.assign(np.full(3, value, "float32"))
+    with plain(model) as network:
+        variables = network.weights
+        assert all(len(replicas.copies_here(v)) == 1 for v in variables)
+        found = network.layers[1].moving_variance.numpy()
+    np.testing.assert_array_equal(found, [2.0] * 3)  # as Keras saves it
+    assert [copy.numpy()[0] for copy in replicas.copies_here(variance)] == [
+        1,
+        3,
+    ]

@@ -289,6 +289,7 @@ def test_a_file_that_travelled_can_be_checked_again(exported, tmp_path):
     [
         ({"path": "model.bin"}, ValueError, r"'\.tflite'.*'model.tflite'"),
         ({"path": "."}, ValueError, r"'\.tflite'"),
+        ({"path": f"{__file__}/a.tflite"}, ValueError, "written to.*is a file"),
         ({"quantize": "int4"}, ValueError, "`quantize`.*int4.*int8"),
         ({"sparse": "yes"}, ValueError, "True, False or 'auto'.*'yes'"),
         ({"quantize": "int8"}, ValueError, r"`representative_data`.*\[:200\]"),

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from tflottery.export import accuracy, trials
+from tflottery.export import accuracy, choosing, inputs, trials
+from tflottery.export.conversion import Form
+from tflottery.export.sizes import Sizes
+from tflottery.export.trials import Trial
 
 
 @pytest.mark.parametrize(
@@ -110,3 +113,71 @@ def test_the_last_activation_says_what_a_column_is(
     model.build((None, 2))
     column = np.array(values)[:, None]
     assert accuracy.are_logits(model, column) == expected
+
+
+class Wrong:
+    """An interpreter whose file is right on every other example only."""
+
+    def __init__(self, signature):
+        self.signature = signature
+
+    def run(self, path, x):
+        scores = np.array(self.signature.outputs(x)["output_0"])
+        scores[::2] = -scores[::2]
+        return {"output_0": scores}
+
+
+def test_a_file_is_counted_by_its_own_outputs(any_keras):
+    model = any_keras.Sequential([any_keras.layers.Dense(2)])
+    model.build((None, 4))
+    signature = inputs.signature(model)
+    x = np.random.default_rng(0).normal(size=(150, 4)).astype("float32")
+    labels = np.asarray(model(x)).argmax(1)
+    labels[:30] = 1 - labels[:30]  # the model is wrong on these
+    found = accuracy.measure((x, labels), signature, Wrong(signature), {"a": 0})
+    # Over batches of 100 and 50; where both are wrong the file is right.
+    assert found["a"] == accuracy.Accuracy(150, 120 / 150, 75 / 150, 75 / 150)
+
+
+def trial(sparse, size):
+    sizes = Sizes(size, size, size)
+    return Trial(Form(None, sparse), sizes=sizes, runs=True, agrees=True)
+
+
+@pytest.mark.parametrize(
+    ("encodes", "sizes", "expected"),
+    [
+        (True, (100, 60), "sparse float32"),
+        (True, (100, 120), "dense float32"),
+        # Nothing is stored sparse: eight bytes less are chance.
+        (False, (100, 92), "dense float32"),
+    ],
+)
+def test_the_smallest_that_is_what_it_says_is_chosen(
+    monkeypatch, encodes, sizes, expected
+):
+    monkeypatch.setattr(
+        Trial,
+        "is_what_it_says",
+        property(lambda self: encodes or not self.form.sparse),
+    )
+    found = [trial(False, sizes[0]), trial(True, sizes[1])]
+    assert choosing.choose(found, None, "auto").form.name == expected
+    assert choosing.choose(found, None, True).form.name == "sparse float32"
+    assert (
+        choosing.choose(found[::-1], None, False).form.name == "dense float32"
+    )
+
+
+def test_what_is_in_the_way_is_said(any_keras):
+    def build(policy):
+        return any_keras.Sequential(
+            [
+                any_keras.layers.InputLayer((4,)),
+                any_keras.layers.Dense(2, dtype=policy),
+            ]
+        )
+
+    said = choosing.what_is_in_the_way(build("mixed_float16"))
+    assert "computes in float16" in said and "`set_weights`" in said
+    assert choosing.what_is_in_the_way(build("float32")) == ""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from without_graph import subclassed, unbuilt
 
 from tflottery.gradual import policy, xnnpack
 from tflottery.layers import graph
@@ -92,24 +93,6 @@ def sequential(k):
             k.layers.GlobalAveragePooling2D(),
         ]
     )
-
-
-def unbuilt(k):
-    return k.Sequential([k.layers.ZeroPadding2D(1), k.layers.Conv2D(4, 1)])
-
-
-def subclassed(k):
-    class Own(k.Model):
-        def __init__(self):
-            super().__init__(name="own")
-            self.conv = k.layers.Conv2D(2, 1)
-
-        def call(self, x):
-            return self.conv(x)
-
-    model = Own()
-    model(np.zeros((1, 8, 8, 3), "float32"))
-    return model
 
 
 def nested(k):

@@ -1,31 +1,13 @@
 """The graph of a model: what feeds what, whatever the family."""
 
 import keras
-import numpy as np
 import pytest
 import tf_keras
+from without_graph import subclassed, unbuilt
 
 from tflottery.layers import graph
 
 BOTH = pytest.mark.parametrize("k", [keras, tf_keras], ids=["keras", "legacy"])
-
-
-def unbuilt(k):
-    return k.Sequential([k.layers.ZeroPadding2D(1), k.layers.Conv2D(4, 1)])
-
-
-def subclassed(k):
-    class Own(k.Model):
-        def __init__(self):
-            super().__init__(name="own")
-            self.conv = k.layers.Conv2D(2, 1)
-
-        def call(self, x):
-            return self.conv(x)
-
-    model = Own()
-    model(np.zeros((1, 8, 8, 3), "float32"))
-    return model
 
 
 @BOTH

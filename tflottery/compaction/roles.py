@@ -7,6 +7,7 @@ has no role of its own is opaque, and everything around it stays.
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -49,7 +50,7 @@ class LayerPlan:
     outgoing: np.ndarray
 
 
-class Role:
+class Role(abc.ABC):
     """What one use of a layer does to channels.
 
     Args:
@@ -75,16 +76,17 @@ class Role:
         """Rank of its first output."""
         return len(self.node.outputs[0].shape)
 
+    @abc.abstractmethod
     def tie(self, ties: Ties, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Returns the channels of its outputs, tied to those of its inputs."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def constants(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Returns the constants of its outputs; NaN for what varies."""
-        raise NotImplementedError
 
     def resize(self, config: dict[str, Any], part: LayerPlan) -> None:
         """Writes the new sizes into a layer's config, in place."""
+        return None  # no sizes to write, unless a role says so
 
     def slices(self, part: LayerPlan) -> dict[str, np.ndarray]:
         """Returns `{name: value}` of the smaller layer's own weights."""

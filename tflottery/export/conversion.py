@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from tflottery.export import processes
+from tflottery.export.errors import ExportError
 from tflottery.export.inputs import Signature
 from tflottery.layers import family
 
@@ -128,6 +129,9 @@ def write_saved_model(signature: Signature, path: Any, batch: int | None):
         signature: the model, and how it is called.
         path: folder to make.
         batch: the only size of batch that it takes; `None` for any.
+
+    Raises:
+        ExportError: the model cannot be traced.
     """
     keras = family.of(signature.model).keras
     specs = [
@@ -138,14 +142,23 @@ def write_saved_model(signature: Signature, path: Any, batch: int | None):
     def serve(*tensors):
         return signature.call(dict(zip(signature.names, tensors, strict=True)))
 
+    model = signature.model
     archive = keras.export.ExportArchive()
     with _quiet(keras):
         # Keras 3 stores the variables of what is tracked a second time; those
         # that the function uses are stored anyway. Tables are not.
-        for layer in signature.model._flatten_layers(include_self=False):
+        for layer in model._flatten_layers(include_self=False):
             if layer.built and not layer.weights:
                 archive.track(layer)
-        archive.add_endpoint("serve", serve, input_signature=specs)
+        try:
+            archive.add_endpoint("serve", serve, input_signature=specs)
+        except Exception as error:
+            raise ExportError(
+                "`model` cannot be traced. Received: "
+                f"`{model.name}` ({type(model).__name__}); "
+                f"{explained(str(error))} Its `call` must be made of "
+                "TensorFlow or Keras operations. Nothing was written."
+            ) from error
         silent = "verbose" in inspect.signature(archive.write_out).parameters
         archive.write_out(str(path), **({"verbose": False} if silent else {}))
 
@@ -159,23 +172,19 @@ def _quiet(keras):
 
     The settings are the process's, so threads wait for each other here.
     """
-    with _quieting:
-        yield from _without_words(keras)
-
-
-def _without_words(keras):
     config = getattr(keras, "config", None) or keras.utils
-    was_on = config.is_interactive_logging_enabled()
-    config.disable_interactive_logging()
     logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("ERROR")
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-        if was_on:
-            config.enable_interactive_logging()
+    with _quieting:
+        was_on = config.is_interactive_logging_enabled()
+        level = logger.level
+        config.disable_interactive_logging()
+        logger.setLevel("ERROR")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+            if was_on:
+                config.enable_interactive_logging()
 
 
 def explained(error: str) -> str:

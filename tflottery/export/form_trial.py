@@ -173,20 +173,9 @@ def _is_half(model):
 def write_saved_model(trial: Trial, folder: pathlib.Path) -> pathlib.Path:
     """Writes the plain network as a SavedModel; returns where."""
     model = trial.signature.model
-    try:
-        with plain(model) as network, state_kept(model):
-            signature = dataclasses.replace(trial.signature, model=network)
-            conversion.write_saved_model(
-                signature, folder / "saved_model", None
-            )
-    except OSError:
-        raise
-    except Exception as error:
-        raise ExportError(
-            "`model` cannot be traced for a SavedModel. Received: "
-            f"`{model.name}` ({type(model).__name__}); {said(error)} Its "
-            "`call` must be made of TensorFlow or Keras operations."
-        ) from error
+    with plain(model) as network, state_kept(model):
+        signature = dataclasses.replace(trial.signature, model=network)
+        conversion.write_saved_model(signature, folder / "saved_model", None)
     return folder / "saved_model"
 
 

@@ -22,6 +22,7 @@ from tflottery.layers import (
     paths,
     placement,
     randomness,
+    replicas,
     subclassed,
     surgery,
 )
@@ -73,7 +74,9 @@ def plain(model: Any) -> Iterator[Any]:
 
     Yields:
         A model without mask wrappers, not compiled, of the same class. It
-        shares variables with `model` and must not be trained.
+        shares variables with `model` and must not be trained. Of variables
+        with a copy on each replica it has one, in which statistics are those
+        of all replicas, as Keras saves them; a subclassed model keeps all.
 
     Example:
         >>> import keras, tflottery
@@ -90,9 +93,20 @@ def plain(model: Any) -> Iterator[Any]:
         _pruned_entries_stored_as_zero(model),
         _graph_kept(model),
         randomness.kept(),
-        placement.scope_of(model),
+        contextlib.ExitStack() as scope,
     ):
-        yield _unwrapped(of, model)
+        scope.enter_context(placement.scope_of(model))
+        network = _unwrapped(of, model)
+        if of.is_graph(network) and _is_in_copies(network):
+            weights = network.get_weights()
+            scope.close()
+            network = of.keras.models.clone_model(network)
+            network.set_weights(weights)
+        yield network
+
+
+def _is_in_copies(model):
+    return any(len(replicas.copies_here(v)) > 1 for v in model.weights)
 
 
 def _unwrapped(of, model):
