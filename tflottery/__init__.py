@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any
 from tflottery.tfmot import family as tfmot_family
 
 if TYPE_CHECKING:
-    from tflottery import callbacks, data, distribution, export, models
+    from tflottery import (
+        analysis,
+        callbacks,
+        data,
+        distribution,
+        export,
+        models,
+    )
     from tflottery.callbacks.gradual import UpdatePruningStep
     from tflottery.callbacks.tensorboard import PruningSummaries
     from tflottery.core.files import DamagedFileError, ForeignFileError
@@ -41,6 +48,7 @@ if TYPE_CHECKING:
         strip_pruning,
     )
     from tflottery.lottery.config import SearchConfig
+    from tflottery.lottery.controls import run_controls
     from tflottery.lottery.finished import load_network
     from tflottery.lottery.search import SearchResult, find_ticket
     from tflottery.lottery.training import TrainingDivergedError
@@ -77,6 +85,7 @@ _HOMES = {
     "Ticket": "rewinding.ticket",
     "TrainingDivergedError": "lottery.training",
     "UpdatePruningStep": "callbacks.gradual",
+    "analysis": "",
     "callbacks": "",
     "data": "",
     "distribution": "",
@@ -90,6 +99,7 @@ _HOMES = {
     "prune_low_magnitude": "gradual.low_magnitude",
     "prune_once": "layers.prune",
     "prune_scope": "tfmot.scope",
+    "run_controls": "lottery.controls",
     "set_mask": "layers.evidence",
     "sparsity": "layers.evidence",
     "strip_pruning": "layers.prune",
@@ -117,6 +127,7 @@ __all__ = [
     "Ticket",
     "TrainingDivergedError",
     "UpdatePruningStep",
+    "analysis",
     "callbacks",
     "data",
     "distribution",
@@ -130,6 +141,7 @@ __all__ = [
     "prune_low_magnitude",
     "prune_once",
     "prune_scope",
+    "run_controls",
     "set_mask",
     "sparsity",
     "strip_pruning",

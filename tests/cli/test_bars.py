@@ -41,6 +41,29 @@ def test_a_log_tells_rounds_as_they_begin_and_end():
     )
 
 
+def test_a_log_tells_which_control_a_round_is_of():
+    log, stream, _ = _log()
+    log.start(10, 1)
+    log.controls_planned(4)
+    log.branch_started(0, "random_reinit", 1, 2)
+    log.round_started(0, 3, 0.5, 2000)
+    assert stream.getvalue() == (
+        "random reinit, draw 1, round 3 of 10: training to step 2000 with "
+        "50.0% of the weights\n"
+    )
+
+
+def test_controls_count_as_rounds_of_their_replicate():
+    place = progress._Place(10, 2)
+    place.control_rounds = 4
+    assert place.stages == 2 * (11 + 4)
+    place.branch_started(0, "one_shot", 0, 1)
+    assert place.stage(0, 7) == 11 + 1
+    place.round_finished(0)
+    assert place.stage(0, 9) == 11 + 2
+    assert place.stage(1, 3) == 15 + 3
+
+
 def test_a_log_tells_replicates_where_there_are_several():
     log, stream, _ = _log()
     log.start(10, 3)

@@ -130,6 +130,15 @@ def test_report_takes_several_runs(write, run_dir, capsys):
         assert text.count(f"{folder}\n=====") == 1
         assert (folder / "report.html").exists()
         assert (folder / "figures" / "density.svg").exists()
+    assert "/comparison/report.html" in text
+
+
+def test_a_report_goes_where_it_is_told(run_dir, tmp_path, capsys):
+    there = tmp_path / "there"
+    assert main.run(["report", str(run_dir), f"--output={there}"]) == 0
+    assert f" {there}/report.html\n" in capsys.readouterr().out + "\n"
+    assert (there / "report.html").exists()
+    assert not (run_dir / "report.html").exists()
 
 
 def test_report_needs_a_run(capsys):

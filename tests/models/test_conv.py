@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from tflottery.layers import state
 from tflottery.models import conv
 
 CIFAR = {"input_shape": (32, 32, 3), "num_classes": 10}
@@ -91,3 +92,34 @@ def test_images_too_small_for_the_pools_are_refused(builder, shape):
 def test_flat_features_are_sent_to_the_perceptron():
     with pytest.raises(ValueError, match=r"input_shape=\(40,\).*model 'mlp'"):
         conv.conv2(keras, input_shape=(40,), num_classes=10)
+
+
+def test_dropout_follows_the_hidden_dense_layers_and_moves_no_weight(family):
+    settings = {"input_shape": (4, 4, 1), "num_classes": 3}
+    plain = conv.conv2(family, **settings)
+    dropped = conv.conv2(family, **settings, dropout=0.5)
+    names = [layer.name for layer in dropped.layers]
+    assert names[-5:] == ["fc1", "dropout1", "fc2", "dropout2", "output"]
+    assert dropped.get_layer("dropout1").rate == 0.5
+    for name, kernel in kernels(plain).items():
+        found = dropped.get_layer(name).get_weights()[0]
+        np.testing.assert_array_equal(found, kernel)
+
+
+def test_dropout_can_be_rewound_in_both_families(family):
+    model = conv.conv2(
+        family, input_shape=(4, 4, 1), num_classes=3, dropout=0.5, seed=7
+    )
+    x = np.ones((2, 4, 4, 1), np.float32)
+    assert state.unsaved_randomness(model) == []
+    before = state.read(model)
+    first = np.asarray(model(x, training=True))
+    second = np.asarray(model(x, training=True))
+    assert (first != second).any()
+    state.write(model, before)
+    np.testing.assert_array_equal(np.asarray(model(x, training=True)), first)
+
+
+def test_dropout_must_leave_something():
+    with pytest.raises(ValueError, match="`dropout`.*dropout=1.0"):
+        conv.conv2(keras, input_shape=(4, 4, 1), num_classes=3, dropout=1.0)

@@ -80,3 +80,42 @@ def test_initialize_copes_with_layers_without_bias():
     np.testing.assert_array_equal(
         model.get_weights()[0], glorot.initial_values((3, 2), 0, "fc1")
     )
+
+
+def test_kaiming_scales_the_same_draws_by_the_inputs_alone():
+    shape = (3, 3, 64, 128)
+    assert glorot.kaiming_stddev(shape) == pytest.approx(
+        math.sqrt(2 / (9 * 64))
+    )
+    kaiming = glorot.initial_values(shape, 0, "a", "kaiming_normal")
+    plain = glorot.initial_values(shape, 0, "a")
+    # sqrt(2 / 576) over sqrt(2 / (576 + 1152)) is the root of 3.
+    np.testing.assert_allclose(kaiming, plain * math.sqrt(3), rtol=1e-6)
+
+
+def test_initialize_renews_batch_normalisation_too(family):
+    def build(seed):
+        return models.build(
+            "resnet20",
+            family,
+            input_shape=(4, 4, 1),
+            num_classes=2,
+            seed=seed,
+            width=1,
+            gamma="uniform",
+        )
+
+    model = build(0)
+    model.set_weights([values + 1 for values in model.get_weights()])
+    glorot.initialize(model, 1, gamma="uniform")
+    for mine, theirs in zip(
+        model.get_weights(), build(1).get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("argument", ["initializer", "gamma"])
+def test_unknown_starts_are_refused(argument):
+    model = models.build("mlp", keras, input_shape=(3,), num_classes=2)
+    with pytest.raises(ValueError, match=f"{argument}.*'normal'"):
+        glorot.initialize(model, 0, **{argument: "normal"})

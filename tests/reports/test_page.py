@@ -6,6 +6,15 @@ import pytest
 import sample_run
 
 from tflottery.reports import page, results
+from tflottery.reports.claims.claim import (
+    FAILS,
+    HOLDS,
+    NOT_RUN,
+    Claim,
+    Judged,
+    Measure,
+)
+from tflottery.reports.lacks import Lack
 
 
 @pytest.fixture
@@ -55,12 +64,15 @@ def test_the_page_holds_the_numbers_of_every_branch(run_dir):
 def test_figures_are_inside_the_page(run_dir):
     svg = b"<svg>a figure</svg>"
     text = page.html_page(
-        results.read_results(run_dir), title="run", figures={"What it is": svg}
+        results.read_results(run_dir),
+        title="run",
+        figures=[page.Picture("What it is", svg, "A section")],
     )
     (source,) = _read(text).sources
     kind, data = source.split(",")
     assert kind == "data:image/svg+xml;base64"
     assert base64.b64decode(data) == svg
+    assert "<h3>A section</h3>" in text
     assert text.count("What it is") == 2  # For readers who see it and do not.
 
 
@@ -88,3 +100,47 @@ def test_settings_are_listed(run_dir):
         results.read_results(run_dir), title="run", settings={"steps": 1000}
     )
     assert '<th scope="row">steps</th><td>1000</td>' in text
+
+
+def test_what_is_missing_stands_with_the_commands_that_supply_it(run_dir):
+    text = page.html_page(
+        results.read_results(run_dir),
+        title="run",
+        lacks=[
+            Lack("One-shot is not run.", ("one_shot",)),
+            Lack("signs.csv has no rows.", (), True),
+            Lack("SNIP & others.", ("snip", "one_shot")),
+        ],
+        run_dir="runs/a<b",
+    )
+    _read(text)
+    assert "--run_dir=runs/a&lt;b --branch=snip,one_shot\n" in text
+    assert text.count("tflottery analyse --run_dir=runs/a&lt;b") == 1
+    assert "<li>SNIP &amp; others.</li>" in text
+
+
+def test_claims_stand_with_the_papers_number_and_ours(run_dir):
+    measure = Measure("a < b", lambda evidence: None)
+    claim = Claim("It <holds>.", "Paper, fig. 1", "2.5 %", measure)
+    text = page.html_page(
+        results.read_results(run_dir),
+        title="run",
+        claims=[
+            Judged(claim, "", NOT_RUN, Lack("SNIP is not run.", ("snip",))),
+            Judged(claim, "2.4 %", HOLDS),
+            Judged(claim, "9 %", FAILS),
+        ],
+        note="20,000 instead of 50,000",
+    )
+    _read(text)
+    assert "Of 3 claims, 1 hold, 1 do not, and 1 were not run." in text
+    assert text.index("2.4 %") < text.index("9 %") < text.index("SNIP is not")
+    assert "It &lt;holds&gt;." in text and "a &lt; b" in text
+    assert "20,000 instead of 50,000" in text
+
+
+def test_a_comparison_lists_its_searches():
+    text = page.comparison_page(
+        "2 searches", [{"search": "k = 0"}, {"search": "<k>"}], []
+    )
+    assert _read(text).cells == ["k = 0", "<k>"]

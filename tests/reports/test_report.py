@@ -1,13 +1,24 @@
+import shutil
+
 import pytest
 import sample_run
 
 from tflottery.core import documents
+from tflottery.lottery import recipes
 from tflottery.reports import report
 
 
 @pytest.fixture
 def run_dir(tmp_path):
     return sample_run.write_run(tmp_path / "run")
+
+
+@pytest.fixture
+def short_run(run_dir):
+    """One without histories, so that there is one figure to draw."""
+    for path in run_dir.glob("replicate_*/round_*/history.csv"):
+        path.unlink()
+    return run_dir
 
 
 def test_a_run_is_drawn_whole(run_dir):
@@ -25,6 +36,10 @@ def test_a_run_is_drawn_whole(run_dir):
     ]
     assert all(p.stat().length > 1000 for p in found.figures)
     text = found.page.read_text()
+    assert [str(p.relative_to(run_dir)) for p in found.numbers] == [
+        "figures/density.csv",
+        "figures/training_curves.csv",
+    ]
     assert text.count("<img") == 2
     assert "Lottery tickets: mlp on digits" in text
     assert "450 (400–500)" in found.table
@@ -46,21 +61,71 @@ def test_what_is_missing_is_left_out(run_dir):
     assert found.page.read_text().count("<img") == 1
 
 
-def test_a_damaged_config_hinders_nothing(run_dir):
-    (run_dir / "config.json").write_text("{torn")
-    page = report.write_report(run_dir).page.read_text()
+def test_a_damaged_config_hinders_nothing(short_run):
+    (short_run / "config.json").write_text("{torn")
+    page = report.write_report(short_run).page.read_text()
     assert "Lottery tickets: run" in page
     assert "<h2>Settings" not in page
 
 
-def test_a_report_replaces_the_one_before(run_dir):
-    first = report.write_report(run_dir).page.read_text()
-    assert report.write_report(run_dir).page.read_text() == first
-    path = run_dir / "results.csv"
+def test_a_report_replaces_the_one_before(short_run):
+    first = report.write_report(short_run).page.read_text()
+    assert report.write_report(short_run).page.read_text() == first
+    path = short_run / "results.csv"
     path.write_text(path.read_text().replace("1000,400,", "1000,500,"))
-    assert report.write_report(run_dir).page.read_text() != first
+    assert report.write_report(short_run).page.read_text() != first
 
 
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="at least one finished round"):
         report.write_report(tmp_path)
+
+
+def test_a_report_may_go_elsewhere(short_run, tmp_path):
+    before = sorted(short_run.rglob("*"))
+    found = report.write_report(short_run, tmp_path / "there")
+    assert sorted(short_run.rglob("*")) == before
+    assert str(found.page) == str(tmp_path / "there" / "report.html")
+    assert found.page.exists() and found.figures[0].exists()
+
+
+def test_several_runs_are_compared(short_run, tmp_path):
+    (tmp_path / "more").mkdir()
+    other = shutil.copytree(short_run, tmp_path / "more" / "run")
+    found = report.write_report([short_run, other], tmp_path / "out")
+    # Two runs of one name do not write over one another.
+    assert [
+        str(r.page.relative_to(tmp_path / "out")) for r in found.reports
+    ] == [
+        "run/report.html",
+        "run_2/report.html",
+    ]
+    assert str(found.page) == str(tmp_path / "out" / "report.html")
+    text = found.page.read_text()
+    assert "2 searches compared" in text
+    assert str(other) in text
+    assert [p.name for p in found.figures][0] == "density_by_run.png"
+    assert all(p.exists() for p in (*found.figures, *found.numbers))
+
+
+def test_a_list_of_one_is_one_run(short_run):
+    assert isinstance(report.write_report([short_run]), report.Report)
+    with pytest.raises(ValueError, match="at least one run directory"):
+        report.write_report([])
+
+
+def test_a_paper_s_network_has_the_papers_numbers_beside_it(short_run):
+    config = recipes.get("lenet_300_100_mnist").config.replace(steps=20_000)
+    documents.write_json(
+        short_run / "config.json", {"config": config.to_dict()}
+    )
+    found = report.write_report(short_run)
+    text = found.page.read_text()
+    assert "98.0 ± 0.2 %" in text
+    assert "steps: 20,000 instead of 50,000" in text
+    assert "2 replicates here" in text
+    # The sample's dense networks end at 89 % and 87 %.
+    assert "88.00 % (87.00 to 89.00)" in text
+    assert found.claims[0].verdict == "does not hold"
+    table = (short_run / "figures" / "claims.csv").read_text()
+    assert table.count("\n") == len(found.claims) + 1

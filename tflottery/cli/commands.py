@@ -11,7 +11,15 @@ from collections.abc import Callable, Sequence
 
 from absl import flags as absl_flags
 
-from tflottery.cli import export, find, flags, help, report
+from tflottery.cli import (
+    analyse,
+    controls,
+    export,
+    find,
+    flags,
+    help,
+    report,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +62,21 @@ COMMANDS = {
             execute=find.execute,
             explain=find.explain,
             on_interrupt="Interrupted. What is finished is kept. Go on with",
+        ),
+        Command(
+            name="controls",
+            summary="Train what tickets are compared with: reinit, random...",
+            define=controls.define,
+            execute=controls.execute,
+            explain=controls.explain,
+            on_interrupt="Interrupted. What is finished is kept. Go on with",
+        ),
+        Command(
+            name="analyse",
+            summary="Examine tickets: stability, barriers, masks, weights.",
+            define=analyse.define,
+            execute=analyse.execute,
+            explain=analyse.explain,
         ),
         Command(
             name="report",

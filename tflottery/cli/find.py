@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
-from tflottery.cli import flags, help, report
+from tflottery.cli import flags, help, running
 from tflottery.lottery import recipes
 from tflottery.lottery.config import SearchConfig
 
@@ -49,34 +45,22 @@ _PLACES = (
         "Folder of TensorFlow Datasets, for dataset tfds:NAME. [its own]",
     ),
 )
-_MACHINES = (
-    (
-        "strategy",
-        "NAME",
-        "none",
-        "none, one_device, mirrored (the devices of one machine), "
-        "multi_worker (a process per machine, as TF_CONFIG or Slurm say), tpu.",
-    ),
-    (
-        "devices",
-        "NAMES",
-        None,
-        "Devices of one_device or mirrored: a number, or names such as "
-        "GPU:0,GPU:1. [all GPUs, else one CPU]",
-    ),
-    ("tpu", "NAME", None, "Name or address of the TPU. [local, or TPU_NAME]"),
-    (
-        "replicate",
-        "N",
-        None,
-        "Numbers of the replicates to run here, such as 0 or 0,2; other "
-        "processes may run others in the same folder. [all that are free]",
-    ),
+
+
+_BRANCHES = (
     (
         "branch",
-        "NAME",
+        "NAMES",
         None,
-        "What to run of each replicate: ticket. [ticket]",
+        "ticket, and controls to compare it with, separated by commas; "
+        "`tflottery controls --help` names them. [ticket]",
+    ),
+    ("draws", "N", "1", "How often each random control is drawn anew."),
+    (
+        "control_rounds",
+        "NUMBERS",
+        None,
+        "Rounds of which controls are run, such as 3,7. [all]",
     ),
 )
 
@@ -84,21 +68,7 @@ _MACHINES = (
 def define() -> absl_flags.FlagValues:
     """Returns the flags of `find`."""
     values = flags.define_config_flags(SearchConfig)
-    for name, placeholder, default, text in (*_PLACES, *_MACHINES):
-        values[name] = flags.SettingFlag(
-            name,
-            str,
-            default,
-            text,
-            optional=default is None,
-            placeholder=placeholder,
-        )
-    values["checkpoint_seconds"] = flags.SettingFlag(
-        "checkpoint_seconds",
-        float,
-        30.0,
-        "Least time between two checkpoints inside a round.",
-    )
+    running.define(values, (*_PLACES, *_BRANCHES))
     return values
 
 
@@ -120,14 +90,15 @@ def explain(values: absl_flags.FlagValues) -> str:
                     help.flag_entry(values["recipe"], values["recipe"].value),
                     help.flag_entry(values["run_dir"]),
                     help.flag_entry(values["data_dir"]),
-                    help.flag_entry(values["checkpoint_seconds"], 30.0),
+                    running.checkpoint_entry(values),
                 ],
             ),
+            running.machines_block(values),
             help.block(
-                "Where it runs; any results are the same but for rounding",
+                "What is run of each replicate",
                 [
-                    help.flag_entry(values[name], default)
-                    for name, _, default, _ in _MACHINES
+                    help.flag_entry(values[name], d)
+                    for name, _, d, _ in _BRANCHES
                 ],
             ),
             help.paragraph(
@@ -135,6 +106,18 @@ def explain(values: absl_flags.FlagValues) -> str:
                 f"recipe {recipe.name}."
             ),
             help.grouped_settings(values, recipe.config.to_dict()),
+            help.block(
+                f"Recipe {recipe.name}",
+                [
+                    help.entry(name, text, 14)
+                    for name, text in (
+                        ("from", recipe.source),
+                        ("expected", recipe.expected),
+                        ("differences", recipe.differences),
+                    )
+                    if text
+                ],
+            ),
             help.block(
                 "Recipes",
                 [help.entry(name, r.description, 22) for name, r in known],
@@ -152,94 +135,21 @@ def execute(values: absl_flags.FlagValues, words: Sequence[str]) -> int:
             f"Write --name=value, such as --run_dir={words[0]}."
         )
     config = search_config(values)
-    for name in ("replicate", "branch"):
-        if values[name].present > 1:
-            raise ValueError(
-                f"`--{name}` must be given once. Received: {name} given "
-                f"{values[name].present} times. Write several in one, such as "
-                "--replicate=0,2."
-            )
-    replicates = _numbers("replicate", values["replicate"].value)
+    running.check_given_once(values, "replicate", "branch", "control_rounds")
+    rounds = running.numbers("control_rounds", values["control_rounds"].value)
+    draws = running.number("draws", values["draws"].value)
     run_dir = values["run_dir"].value or f"runs/{config.digest()}"
-    print(f"Run directory: {run_dir}", file=sys.stderr, flush=True)
-    # TensorFlow's own greetings would stand between the lines of progress.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _logged():
-        return _search(values, config, run_dir, replicates)
 
+    def train(**arguments):
+        from tflottery.lottery import search
 
-def _search(values, config, run_dir, replicates):
-    from tflottery.cli import progress as views
-    from tflottery.distribution import strategies
-    from tflottery.distribution.workers import Workers
-    from tflottery.lottery import search
-    from tflottery.reports import report as reports
-
-    # Made before anything else: devices are fixed at TensorFlow's first step.
-    strategy = strategies.get(
-        values["strategy"].value,
-        tpu=values["tpu"].value,
-        devices=values["devices"].value,
-    )
-    workers = Workers(strategy)
-    progress = views.make_progress(sys.stderr)
-    try:
-        result = search.find_ticket(
+        return search.find_ticket(
             config=config,
-            run_dir=run_dir,
             data_dir=values["data_dir"].value,
-            progress=progress,
-            checkpoint_seconds=values["checkpoint_seconds"].value,
-            strategy=strategy,
-            replicates=replicates,
-            branches=_words(values["branch"].value),
+            branches=running.words(values["branch"].value),
+            control_rounds=rounds,
+            draws=draws,
+            **arguments,
         )
-    finally:
-        progress.finish()
-    if not workers.is_chief:
-        print(f"Worker {workers.number} of {workers.count}: {result.verdict}")
-        return 0
-    print(report.report_text(reports.write_report(run_dir)))
-    return 0
 
-
-class _Lines(logging.Handler):
-    """Writes to whatever stderr is now: bars put lines above themselves."""
-
-    def emit(self, record):
-        print(self.format(record), file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def _logged() -> Iterator[None]:
-    """Shows what the library logs, such as what it has chosen by itself."""
-    logger, lines = logging.getLogger("tflottery"), _Lines()
-    level = logger.level
-    logger.addHandler(lines)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(lines)
-        logger.setLevel(level)
-
-
-def _words(text: str | None) -> list[str] | None:
-    """Returns the words of a list that commas separate."""
-    if text is None:
-        return None
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _numbers(name: str, text: str | None) -> list[int] | None:
-    """Returns the numbers of a list that commas separate."""
-    words = _words(text)
-    if words is None:
-        return None
-    if not words or not all(word.isdecimal() for word in words):
-        raise ValueError(
-            f"`--{name}` must be numbers separated by commas. Received: "
-            f"--{name}={text}. Write --{name}=0, or --{name}=0,2; they are "
-            "counted from 0."
-        )
-    return [int(word) for word in words]
+    return running.run(values, train, run_dir)

@@ -20,7 +20,9 @@ _LEFT = 26
 GROUPS: dict[str, tuple[str, ...]] = {
     "Data and model": (
         "dataset",
+        "dataset_options",
         "validation_size",
+        "augmentation",
         "model",
         "model_options",
         "keras",
@@ -30,6 +32,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "batch_size",
         "optimizer",
         "learning_rate",
+        "schedule",
+        "schedule_options",
         "optimizer_options",
         "validate_every",
         "jit_compile",
@@ -38,6 +42,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rounds",
         "prune_fraction",
         "output_prune_fraction",
+        "layer_prune_fractions",
         "scope",
         "criterion",
         "structure",

@@ -25,19 +25,46 @@ class _Place:
     def __init__(self, total_rounds: int, replicates: int):
         self.total_rounds = total_rounds
         self.replicates = replicates
+        self.control_rounds = 0
+        self._controls: dict[int, tuple[str, int]] = {}
+
+    def branch_started(
+        self, replicate: int, branch: str, draw: int, done: int
+    ) -> None:
+        """Notes that the replicate has come to its controls."""
+        words = branch.replace("_", " ")
+        if draw:
+            words += f", draw {draw}"
+        self._controls[replicate] = (f"{words}, ", done)
+
+    def round_finished(self, replicate: int) -> None:
+        """Notes that one more round of a control is done."""
+        if replicate in self._controls:
+            words, done = self._controls[replicate]
+            self._controls[replicate] = (words, done + 1)
 
     def name(self, replicate: int, round: int) -> str:
-        words = f"round {round} of {self.total_rounds}"
+        """Returns the place in words."""
+        branch, _ = self._controls.get(replicate, ("", 0))
+        words = f"{branch}round {round} of {self.total_rounds}"
         if self.replicates > 1:
             words = f"replicate {replicate} of 0–{self.replicates - 1}, {words}"
         return words
 
     @property
     def stages(self) -> int:
-        return self.replicates * (self.total_rounds + 1)
+        """How many rounds there are in all."""
+        return self.replicates * self._of_each
+
+    @property
+    def _of_each(self) -> int:
+        return self.total_rounds + 1 + self.control_rounds
 
     def stage(self, replicate: int, round: int) -> int:
-        return replicate * (self.total_rounds + 1) + round
+        """Returns how many rounds come before this one."""
+        if replicate in self._controls:
+            round = self.total_rounds + 1 + self._controls[replicate][1]
+        return replicate * self._of_each + round
 
 
 def _metrics_text(metrics: Mapping[str, float]) -> str:
@@ -89,6 +116,10 @@ class LogProgress(Progress):
         """Remembers how much there is to do."""
         self._place = _Place(total_rounds, replicates)
 
+    def branch_started(self, replicate, branch, draw, done):
+        """Remembers which control the next rounds are of."""
+        self._place.branch_started(replicate, branch, draw, done)
+
     def round_started(self, replicate, round, density, steps):
         """Writes which round begins."""
         self._steps = steps
@@ -107,6 +138,7 @@ class LogProgress(Progress):
     def round_finished(self, row):
         """Writes how the round ended."""
         self._say(_row_text(self._place, row))
+        self._place.round_finished(row["replicate"])
 
 
 class RichProgress(Progress):
@@ -142,6 +174,15 @@ class RichProgress(Progress):
         self._bars.update(self._search, total=self._place.stages)
         self._bars.start()
         self._running = True
+
+    def controls_planned(self, rounds):
+        """Makes the bar of the search longer."""
+        self._place.control_rounds = rounds
+        self._bars.update(self._search, total=self._place.stages)
+
+    def branch_started(self, replicate, branch, draw, done):
+        """Remembers which control the next rounds are of."""
+        self._place.branch_started(replicate, branch, draw, done)
 
     def round_started(self, replicate, round, density, steps):
         """Begins a new bar for the round."""
@@ -179,6 +220,7 @@ class RichProgress(Progress):
         self.console.print(
             _row_text(self._place, row), highlight=False, markup=False
         )
+        self._place.round_finished(row["replicate"])
 
     def finish(self):
         """Takes the bars away."""

@@ -16,6 +16,9 @@ def define() -> absl_flags.FlagValues:
     absl_flags.DEFINE_multi_string(
         "run_dir", [], "Folder of a search.", flag_values=values
     )
+    absl_flags.DEFINE_string(
+        "output", None, "Folder to write to.", flag_values=values
+    )
     return values
 
 
@@ -23,14 +26,21 @@ def explain(values: absl_flags.FlagValues) -> str:
     """Returns the help text of `report`."""
     return "\n\n".join(
         [
-            "Usage: tflottery report DIR [DIR ...]\n"
+            "Usage: tflottery report DIR [DIR ...] [--output=DIR]\n"
             "       tflottery report --run_dir=DIR[,DIR ...]",
             help.paragraph(
                 "Prints the rounds of a search and draws, into its folder, "
-                "figures/density (accuracy and early-stopping step against "
-                "density), figures/training_curves, each as PNG and SVG, and "
-                "report.html, one page with everything in it. The search may "
-                "still be running."
+                "report.html, one page with everything in it, and figures/, "
+                "each figure as PNG, as SVG and as CSV: accuracy and "
+                "early-stopping step against density, training, masks, and "
+                "what `tflottery analyse` has found. The papers' numbers "
+                "stand beside ours where a paper has run the same. The search "
+                "may still be running."
+            ),
+            help.paragraph(
+                "Of several searches, each has its report, and one more page "
+                "compares them: against density and, if they differ in their "
+                "rewinding step, against that."
             ),
             help.block(
                 "Flags",
@@ -39,7 +49,12 @@ def explain(values: absl_flags.FlagValues) -> str:
                         "--run_dir=DIR",
                         "Folder of a search; several are separated by commas, "
                         "or the flag is repeated.",
-                    )
+                    ),
+                    help.entry(
+                        "--output=DIR",
+                        "Folder to write to. [the search's own; for a "
+                        "comparison, comparison/ in the first]",
+                    ),
                 ],
             ),
             help.shared(values),
@@ -63,18 +78,22 @@ def execute(values: absl_flags.FlagValues, words: Sequence[str]) -> int:
 
     from tflottery.reports import report
 
-    texts = []
-    for run_dir in run_dirs:
-        text = report_text(report.write_report(run_dir))
-        if len(run_dirs) > 1:
-            text = f"{run_dir}\n{'=' * len(run_dir)}\n{text}"
-        texts.append(text)
-    print("\n\n".join(texts))
+    found = report.write_report(run_dirs, values["output"].value)
+    if isinstance(found, report.Report):
+        print(report_text(found))
+        return 0
+    texts = [
+        f"{run_dir}\n{'=' * len(run_dir)}\n{report_text(one)}"
+        for run_dir, one in zip(run_dirs, found.reports, strict=True)
+    ]
+    paths = [("figure", found.figures[0]), ("page", found.page)]
+    lines = [f"  {name:13} {path}" for name, path in paths]
+    print("\n\n".join([*texts, "\n".join(["Compared:", *lines])]))
     return 0
 
 
 def report_text(report: Any) -> str:
-    """Writes a report for a terminal: table, verdict and paths.
+    """Writes a report for a terminal: table, verdict, claims and paths.
 
     Args:
         report: A `tflottery.reports.report.Report`.
@@ -92,6 +111,14 @@ def report_text(report: Any) -> str:
     ]
     # Never wrapped: a path is there to be copied.
     lines = [f"  {name:13} {p}" for name, p in paths if p is not None]
-    return "\n".join(
-        [report.table, "", help.paragraph(report.verdict), "", *lines]
-    )
+    parts = [report.table, "", help.paragraph(report.verdict), ""]
+    if report.claims:
+        parts += [help.paragraph(_claims(report.claims)), ""]
+    return "\n".join([*parts, *lines])
+
+
+def _claims(claims: Sequence[Any]) -> str:
+    """Says how many of the papers' claims hold."""
+    from tflottery.reports import claims_table
+
+    return f"{claims_table.counts(claims)} The page has the papers' numbers."

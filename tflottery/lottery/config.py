@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from tflottery.core import checks, documents
 from tflottery.core.step import Step
-from tflottery.layers.settings import PruningSettings
+from tflottery.layers.settings import DEFAULT_FRACTION, PruningSettings
+from tflottery.lottery.learning_rates import LearningRate
 from tflottery.rewinding import policy
+
+# As `tflottery.data.augmentation` knows them, which is too heavy to import.
+AUGMENTATIONS = ("none", "flip", "crop", "crop_flip", "stretch_flip")
 
 
 def _field(default: Any, help: str) -> Any:
@@ -46,6 +51,14 @@ class SearchConfig:
     """
 
     dataset: str = _field("mnist1d", "Data: mnist1d, digits or tfds:NAME.")
+    dataset_options: dict[str, Any] = _field(
+        {}, "Further arguments of a tfds: set, such as image_size, as JSON."
+    )
+    augmentation: str = _field(
+        "none",
+        "Random changes to training images: none, flip, crop (pad by 4), "
+        "crop_flip, stretch_flip.",
+    )
     model: str = _field("mlp", "Model of the zoo, such as lenet_300_100.")
     model_options: dict[str, Any] = _field(
         {}, "Further arguments of the model's builder, as JSON."
@@ -55,6 +68,16 @@ class SearchConfig:
     steps: int = _field(2000, "Training length T of the dense network.")
     optimizer: str = _field("adam", "Optimizer, by its Keras name.")
     learning_rate: float = _field(1.2e-3, "Learning rate.")
+    schedule: str = _field(
+        "constant",
+        "Learning rate over the steps: constant, step, linear, exponential or "
+        "cosine.",
+    )
+    schedule_options: dict[str, Any] = _field(
+        {},
+        "Its arguments, as JSON: boundaries and factor (step), final (the last "
+        "three), warmup (all); steps as 20000 or '50%'.",
+    )
     optimizer_options: dict[str, Any] = _field(
         {}, "Further arguments of the optimizer, as JSON."
     )
@@ -64,6 +87,11 @@ class SearchConfig:
     )
     output_prune_fraction: float | None = _field(
         None, "The same for the last layer; unset: as the others."
+    )
+    layer_prune_fractions: dict[str, float] = _field(
+        {},
+        "The same for some layers, by name or regular expression, as JSON; 0 "
+        "never prunes.",
     )
     scope: str = _field("layerwise", "global, layerwise or erk.")
     criterion: str = _field("magnitude", "Which weights go first.")
@@ -98,6 +126,7 @@ class SearchConfig:
         )
         if self.validation_size is not None:
             checks.check_positive_int("validation_size", self.validation_size)
+        checks.check_choice("augmentation", self.augmentation, AUGMENTATIONS)
         if not self.learning_rate > 0:
             raise ValueError(
                 "`learning_rate` must be greater than 0. Received: "
@@ -113,6 +142,7 @@ class SearchConfig:
                 f"{max(self.steps - self.steps % every, every)}."
             )
         Step.parse(self.rewind_to)
+        _ = self.rate  # refuses
         self.settings()
 
     def settings(self, output_layer: str | None = None) -> PruningSettings:
@@ -122,7 +152,7 @@ class SearchConfig:
             output_layer: name of the last layer, if it has a fraction of its
                 own.
         """
-        fraction: Any = self.prune_fraction
+        fractions = dict(_by_precision(self.layer_prune_fractions))
         if self.output_prune_fraction is not None:
             checks.check_fraction(
                 "output_prune_fraction",
@@ -133,12 +163,13 @@ class SearchConfig:
                 ),
             )
             if output_layer is not None:
-                fraction = {
-                    output_layer: self.output_prune_fraction,
-                    "default": self.prune_fraction,
-                }
+                fractions.setdefault(output_layer, self.output_prune_fraction)
+                fractions = dict(_by_precision(fractions))
+        default: Any = self.prune_fraction
         return PruningSettings.create(
-            prune_fraction=fraction,
+            prune_fraction={**fractions, DEFAULT_FRACTION: default}
+            if fractions
+            else default,
             scope=self.scope,
             criterion=self._criterion(),
             structure=self._structure(),
@@ -156,6 +187,16 @@ class SearchConfig:
         if not self.structure_options:
             return self.structure
         return {"name": self.structure, "config": self.structure_options}
+
+    @property
+    def rate(self) -> LearningRate:
+        """The learning rate as a function of the step."""
+        return LearningRate(
+            self.learning_rate,
+            self.schedule,
+            self.steps,
+            self.schedule_options,
+        )
 
     @property
     def rewind_step(self) -> int | None:
@@ -193,6 +234,24 @@ class SearchConfig:
         """Returns the name of the run: 12 hex digits over `changed()`."""
         text = documents.canonical_json(self.changed())
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _by_precision(fractions: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Returns items with names before regexes, each kind by the alphabet.
+
+    The first that matches a layer counts, and the order of a JSON object must
+    not matter.
+    """
+    if DEFAULT_FRACTION in fractions:
+        raise ValueError(
+            "`layer_prune_fractions` must name layers. Received: "
+            f"layer_prune_fractions={dict(fractions)}. What holds for all "
+            "others is `prune_fraction`."
+        )
+    return sorted(
+        fractions.items(),
+        key=lambda item: (not re.fullmatch(r"[\w/-]+", item[0]), item[0]),
+    )
 
 
 def default_of(field: dataclasses.Field) -> Any:

@@ -12,8 +12,7 @@ from typing import Any
 
 from tflottery import data as datasets
 from tflottery.core import checks, documents, files
-from tflottery.core.seeds import child_seed
-from tflottery.lottery import context, network_facts
+from tflottery.lottery import context, loading, network_facts
 from tflottery.lottery.config import SearchConfig
 from tflottery.lottery.journal import ReplicateJournal, trained_name
 from tflottery.rewinding.snapshot import Snapshot
@@ -28,6 +27,8 @@ def load_network(
     replicate: int = 0,
     round: int | None = None,
     state: str = "trained",
+    branch: str = "ticket",
+    draw: int = 0,
     build: Callable[..., Any] | None = None,
     data_dir: str | None = None,
 ) -> Any:
@@ -43,6 +44,9 @@ def load_network(
         state: `"trained"` for weights as they were at the end of the round,
             bit for bit; `"rewound"` for those the round starts from, the
             ticket.
+        branch: `"ticket"`, or a control that `run_controls` has trained, as
+            `results.csv` names it.
+        draw: which draw of the control, from 0.
         build: the function the search was given to build its model, if it
             was given one.
         data_dir: folder of TFDS data; for runs of older versions only, which
@@ -73,7 +77,7 @@ def load_network(
     place = files.as_path(run_dir)
     if files.exists(place) and not place.is_dir():
         return load_ticket_network(place, build)
-    found = FinishedRound.of(run_dir, replicate, round)
+    found = FinishedRound.of(run_dir, replicate, round, branch, draw)
     ticket = found.ticket()
     if state == "trained":
         ticket = dataclasses.replace(ticket, snapshot=found.trained())
@@ -134,7 +138,12 @@ class FinishedRound:
 
     @classmethod
     def of(
-        cls, run_dir: Any, replicate: int = 0, round: int | None = None
+        cls,
+        run_dir: Any,
+        replicate: int = 0,
+        round: int | None = None,
+        branch: str = "ticket",
+        draw: int = 0,
     ) -> FinishedRound:
         """Finds a round in a run directory.
 
@@ -142,9 +151,11 @@ class FinishedRound:
             run_dir: folder of the search.
             replicate: which repetition, from 0.
             round: which round; default: the last one that is finished.
+            branch: `"ticket"`, or a control.
+            draw: which draw of the control, from 0.
 
         Raises:
-            ValueError: there is no such search, or no such round.
+            ValueError: there is no such search, or no such branch or round.
             DamagedFileError: the settings are damaged.
         """
         place = files.as_path(run_dir) / "config.json"
@@ -165,6 +176,8 @@ class FinishedRound:
             )
         identity = stored["identity"]
         journal = ReplicateJournal(run_dir, replicate, identity)
+        if branch != "ticket":
+            journal = _of_branch(journal, branch, draw)
         return cls(config, identity, journal, _chosen(journal, config, round))
 
     def ticket(self) -> Ticket:
@@ -192,12 +205,7 @@ class FinishedRound:
                 f"search on {self.identity['data']}. Use that data from "
                 "Python."
             )
-        return datasets.load(
-            self.config.dataset,
-            data_dir=data_dir,
-            validation=self.config.validation_size,
-            seed=child_seed(self.config.seed, "split"),
-        )
+        return loading.load_data(self.config, data_dir)
 
     def _read(self, name, load):
         place = self.journal.round_path(self.round) / name
@@ -209,6 +217,22 @@ class FinishedRound:
                 f"whole. Received: {place}, which is missing. Run the search "
                 "again with this run directory: it makes again what is missing."
             ) from None
+
+
+def _of_branch(
+    journal: ReplicateJournal, branch: str, draw: int
+) -> ReplicateJournal:
+    """Returns the journal of a control that has been run."""
+    known = journal.draws()
+    if (branch, draw) not in known:
+        listed = ", ".join(f"{name} {number}" for name, number in known)
+        raise ValueError(
+            "`branch` and `draw` must be those of a control that was run. "
+            f"Received: branch={branch!r}, draw={draw}; of replicate "
+            f"{journal.number} there are: {listed or 'none'}. Run "
+            f"`tflottery controls --branch={branch}` first."
+        )
+    return journal.of_branch(branch, draw)
 
 
 def _chosen(

@@ -22,6 +22,10 @@ from tflottery.rewinding.ticket import Ticket
 
 _logger = logging.getLogger("tflottery")
 
+BRANCHES = "branches"
+_DRAW = "draw_"
+_ROUND = "round_"
+
 CURVE_COLUMNS = (
     "step",
     "train_loss",
@@ -44,6 +48,8 @@ class ReplicateJournal:
         workers: the processes that run this search together. Default: this
             one alone.
         claim: the right to write. Default: none.
+        folder: of a control's draw inside the replicate's. Default: that of
+            the replicate itself, where the ticket is.
     """
 
     def __init__(
@@ -53,12 +59,56 @@ class ReplicateJournal:
         identity: Mapping[str, Any],
         workers: Workers | None = None,
         claim: Claim | None = None,
+        folder: str = "",
     ):
         self.number = number
+        self._run_path = run_path
         self.path = files.as_path(run_path) / f"replicate_{number}"
+        if folder:
+            self.path = self.path / folder
         self.identity = dict(identity)
         self.workers = workers
         self.claim = claim
+
+    def of_branch(self, branch: str, draw: int) -> ReplicateJournal:
+        """Returns the journal of one draw of a control.
+
+        Args:
+            branch: name of the control, as in `results.csv`.
+            draw: number of the draw, from 0.
+        """
+        return ReplicateJournal(
+            self._run_path,
+            self.number,
+            self.identity,
+            self.workers,
+            self.claim,
+            f"{BRANCHES}/{branch}/{_DRAW}{draw}",
+        )
+
+    def draws(self) -> list[tuple[str, int]]:
+        """Returns `(branch, draw)` of the controls that have a folder."""
+        return self._on_chief(lambda: list(self._draws()))
+
+    def _draws(self):
+        for branch in _folders(self.path / BRANCHES):
+            numbers = [
+                folder.name.removeprefix(_DRAW)
+                for folder in _folders(branch)
+                if folder.name.startswith(_DRAW)
+            ]
+            for number in sorted(int(n) for n in numbers if n.isdecimal()):
+                yield branch.name, number
+
+    def rounds(self) -> list[int]:
+        """Returns the rounds that have a folder, ascending."""
+
+        def look():
+            names = [folder.name for folder in _folders(self.path)]
+            found = [name.removeprefix(_ROUND) for name in names]
+            return sorted(int(number) for number in found if number.isdecimal())
+
+        return self._on_chief(look)
 
     def _on_chief(self, function: Callable[[], Any]) -> Any:
         """Returns what the chief finds."""
@@ -200,7 +250,15 @@ class ReplicateJournal:
 
 def round_name(round: int) -> str:
     """Returns the name of a round's folder in that of its replicate."""
-    return f"round_{round:02d}"
+    return f"{_ROUND}{round:02d}"
+
+
+def _folders(place: Any) -> list[Any]:
+    """Returns the folders in a folder that may not be there, sorted."""
+    if not place.is_dir():
+        return []
+    found = [path for path in place.iterdir() if path.is_dir()]
+    return sorted(found, key=lambda path: path.name)
 
 
 def trained_name(round: int) -> str:

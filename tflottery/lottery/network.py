@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -26,7 +26,10 @@ from tflottery.layers import (
     state,
 )
 from tflottery.layers import family as families
+from tflottery.lottery import learning_rate_schedules
 from tflottery.lottery.config import SearchConfig
+
+_LOSS_ALONE = "cross_entropy"
 
 
 def builder(config: SearchConfig, data: Any) -> Callable[[int], Any]:
@@ -148,7 +151,7 @@ def prepare(
     else:
         arguments.update(
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
+            metrics=["accuracy", *_loss_alone(plain, keras)],
         )
     model.compile(
         optimizer=optimizer,
@@ -199,15 +202,36 @@ def make_optimizer(config: SearchConfig, keras: Any = None) -> Any:
     cls = classes.get(config.optimizer.lower())
     if cls is None:  # a registered one of the user's, or an error that says so
         cls = type(keras.optimizers.get(config.optimizer))
-    return cls.from_config(
-        {"learning_rate": config.learning_rate, **config.optimizer_options}
-    )
+    rate = learning_rate_schedules.make(config.rate, keras)
+    return cls.from_config({"learning_rate": rate, **config.optimizer_options})
 
 
 def output_layer(model: Any) -> str | None:
     """Returns the name of the last layer that has a prunable weight."""
     weights = prunable.prunable_weights(model)
     return weights[-1].path.split("/")[0] if weights else None
+
+
+def loss_of(metrics: Mapping[str, float]) -> float:
+    """Returns the loss among metrics, without penalties where that is known.
+
+    Example:
+        >>> loss_of({"loss": 0.7, "cross_entropy": 0.5, "accuracy": 0.8})
+        0.5
+    """
+    return metrics.get(_LOSS_ALONE, metrics["loss"])
+
+
+def _loss_alone(model: Any, keras: Any) -> list[Any]:
+    """Returns a metric of the loss without weight decay, if there is any.
+
+    Early stopping is judged by it: Keras adds the penalties to the loss in
+    validation too, where they would hide that the network has overfitted.
+    """
+    if not model.losses:
+        return []
+    metric = keras.metrics.SparseCategoricalCrossentropy
+    return [metric(name=_LOSS_ALONE, from_logits=True)]
 
 
 def _set_random_seed(seed: int) -> list[str]:

@@ -14,10 +14,11 @@ from typing import Any
 class Progress:
     """Listens to a search and does nothing; override what you want to see.
 
-    The order of calls is `start`, then for each round `round_started`, any
-    number of `step`, and `round_finished`; at last `finish`, which may also
-    come early and more than once. Rounds that an earlier run has finished may
-    be left out.
+    The order of calls is `start` (and `controls_planned`, if there are any),
+    then for each round `round_started`, any number of `step`, and
+    `round_finished`; at last `finish`, which may also come early and more than
+    once. Before the rounds of a control `branch_started` is called. Rounds
+    that an earlier run has finished may be left out.
 
     Example:
         >>> class Loud(Progress):
@@ -34,6 +35,26 @@ class Progress:
             total_rounds: Rounds of pruning per replicate, which is the number
                 of the last round; the dense round 0 comes on top.
             replicates: How many replicates there are.
+        """
+
+    def controls_planned(self, rounds: int) -> None:
+        """Hears how many rounds of controls each replicate has.
+
+        Args:
+            rounds: Rounds of all draws of all controls of one replicate; those
+                of the ticket come on top.
+        """
+
+    def branch_started(
+        self, replicate: int, branch: str, draw: int, done: int
+    ) -> None:
+        """Hears that the following rounds are those of a control.
+
+        Args:
+            replicate: The replicate's number.
+            branch: Name of the control, such as `random_reinit`.
+            draw: Number of the draw, from 0.
+            done: Rounds of controls of this replicate that are behind.
         """
 
     def round_started(

@@ -20,11 +20,9 @@ from tflottery.lottery.journal import ReplicateJournal, as_csv
 
 _logger = logging.getLogger("tflottery")
 
+_PLACE = ("replicate", "branch", "draw", "round")
 COLUMNS = (
-    "replicate",
-    "branch",
-    "draw",
-    "round",
+    *_PLACE,
     "density",
     "sparsity",
     "steps",
@@ -67,7 +65,7 @@ class RunDirectory:
         self.identity = {"digest": config.digest(), **extra}
         self.workers = workers or Workers()
         self._claimed: set[int] = set()
-        self._rows: dict[tuple[int, int], dict[str, Any]] = {}
+        self._rows: dict[tuple[int, str, int, int], dict[str, Any]] = {}
         self.workers.from_chief(self._check_config)
 
     def _check_config(self):
@@ -157,16 +155,27 @@ class RunDirectory:
         for number in range(self.config.replicates):
             journal = ReplicateJournal(self.path, number, self.identity)
             known = own if number in self._claimed and own else self._rows
-            for round in range(self.config.rounds + 1):
-                row = known.get((number, round))
+            for place, files_of in self._places(journal):
+                row = known.get(place)
                 if row is None and known is not own:
-                    result = journal.result(round)
+                    result = files_of.result(place[-1])
                     row = None if result is None else result["row"]
                     if number not in self._claimed and row is not None:
-                        self._rows[number, round] = row
+                        self._rows[place] = row
                 if row is not None:
                     found.append(row)
         return found
+
+    def _places(
+        self, journal: ReplicateJournal
+    ) -> Iterator[tuple[tuple[int, str, int, int], ReplicateJournal]]:
+        """Yields `(replicate, branch, draw, round)` and where its files are."""
+        for round in range(self.config.rounds + 1):
+            yield (journal.number, "ticket", 0, round), journal
+        for branch, draw in journal.draws():
+            of_draw = journal.of_branch(branch, draw)
+            for round in of_draw.rounds():
+                yield (journal.number, branch, draw, round), of_draw
 
     def write_results(self) -> list[dict[str, Any]]:
         """Writes `results.csv` from the finished rounds; returns its rows.
@@ -179,7 +188,7 @@ class RunDirectory:
 
     def _write_results(self) -> list[dict[str, Any]]:
         rows = self._read_rows()
-        own = {(row["replicate"], row["round"]): row for row in rows}
+        own = {tuple(row[name] for name in _PLACE): row for row in rows}
         while True:
             table = as_csv(COLUMNS, rows)
             files.write_text(self.path / "results.csv", table)

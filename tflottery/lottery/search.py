@@ -17,24 +17,24 @@ import tensorflow as tf
 
 from tflottery import data as datasets
 from tflottery.core import checks, documents, files
-from tflottery.core.seeds import child_seed
 from tflottery.distribution import batches, limits, strategies
 from tflottery.distribution.workers import Workers
 from tflottery.lottery import context as context_module
 from tflottery.lottery import (
+    loading,
     network,
     recipes,
     shared_work,
+    stages,
     training,
     verdict,
 )
 from tflottery.lottery.config import SearchConfig
 from tflottery.lottery.context import SearchContext
+from tflottery.lottery.plan import Plan
 from tflottery.lottery.progress import Progress
 from tflottery.lottery.run_directory import RunDirectory
 from tflottery.rewinding.ticket import Ticket
-
-BRANCHES = ("ticket",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +89,8 @@ def find_ticket(
     strategy: Any = None,
     replicates: Sequence[int] | None = None,
     branches: Sequence[str] | None = None,
+    draws: int = 1,
+    control_rounds: Sequence[int] | None = None,
 ) -> SearchResult:
     """Searches for winning tickets: replicates, rounds, all on disk.
 
@@ -119,7 +121,12 @@ def find_ticket(
             the one in scope.
         replicates: numbers of the replicates to run here, from 0. Default:
             all that no other process works on.
-        branches: what to run of each replicate. Default: `["ticket"]`.
+        branches: what to run of each replicate: `"ticket"`, and controls to
+            compare it with, `tflottery.lottery.branches.registry.names()`;
+            some take an argument, as in `"fine_tuning@500it"`. Rounds of the
+            ticket that a control needs are run too. Default: `["ticket"]`.
+        draws: how often each control that is random is drawn anew.
+        control_rounds: rounds of which controls are run. Default: all.
 
     Returns:
         A `SearchResult`, over all rounds that are finished when it is made,
@@ -150,8 +157,9 @@ def find_ticket(
     config = (
         recipes.get(recipes.names()[0]).config if config is None else config
     )
-    for branch in _listed("branches", branches, BRANCHES):
-        checks.check_choice("branches", branch, BRANCHES)
+    branches = _listed("branches", branches, (stages.TICKET,))
+    if control_rounds is not None:
+        control_rounds = _listed("control_rounds", control_rounds, ())
     chosen = _chosen(replicates, config.replicates)
     workers = Workers(strategies.get(strategy))
     if build is None:
@@ -162,14 +170,10 @@ def find_ticket(
         "data": None if data is None else repr(data),
     }
     if data is None:
-        data = datasets.load(
-            config.dataset,
-            data_dir=data_dir,
-            validation=config.validation_size,
-            seed=child_seed(config.seed, "split"),
-        )
+        data = loading.load_data(config, data_dir)
     checks.check_instance("data", data, datasets.Dataset)
     context_module.rewind_step(config, data)  # refuses before any work
+    plan = Plan.create(config, data, branches, control_rounds, draws)
     training.evaluation_batches(data, workers.replicas)
     run_dir = f"runs/{config.digest()}" if run_dir is None else run_dir
     build = (
@@ -182,6 +186,7 @@ def find_ticket(
     with workers.watched():
         if workers.count > 1:
             asked = {**config.to_dict(), **extra, "chosen": chosen}
+            asked["plan"] = [branches, draws, control_rounds]
             versions = [tf.__version__, np.__version__]
             words = documents.canonical_json([asked, summaries, versions])
             workers.check_same("settings", _digest([words.encode()]))
@@ -191,7 +196,8 @@ def find_ticket(
             run, config, build, data, progress, checkpoint_seconds, workers
         )
         progress.start(config.rounds, config.replicates)
-        shared_work.run_replicates(context, chosen, summaries)
+        plan.announce(progress)
+        shared_work.run_replicates(context, chosen, plan, summaries)
         rows = run.write_results()
         progress.finish()
     return SearchResult(rows, str(run_dir), verdict.verdict(rows))

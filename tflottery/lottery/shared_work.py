@@ -14,19 +14,24 @@ from collections.abc import Sequence
 from tflottery.core.claims import Claim, ClaimedError
 from tflottery.lottery import logs
 from tflottery.lottery.context import SearchContext
+from tflottery.lottery.plan import Plan
 from tflottery.lottery.stages import ReplicateStages
 
 _logger = logging.getLogger("tflottery")
 
 
 def run_replicates(
-    context: SearchContext, numbers: Sequence[int], summaries: bool
+    context: SearchContext,
+    numbers: Sequence[int],
+    plan: Plan,
+    summaries: bool,
 ) -> None:
     """Finishes the replicates that no other process works on.
 
     Args:
         context: the shared parts of the search.
         numbers: of the replicates, each checked.
+        plan: what to run of each.
         summaries: whether to write TensorBoard logs.
 
     Raises:
@@ -38,7 +43,7 @@ def run_replicates(
         for number in waiting:
             try:
                 with context.run.claimed(number) as replicate:
-                    _run_replicate(context, replicate, summaries)
+                    _run_replicate(context, replicate, plan, summaries)
             except ClaimedError as error:
                 refusals[number] = error
         if len(refusals) < len(waiting):
@@ -78,19 +83,40 @@ def _wait(unknown: bool, deadline: float) -> bool:
     return True
 
 
-def _run_replicate(context, replicate, summaries):
-    """Finishes every round of a replicate."""
+def _run_replicate(context, replicate, plan, summaries):
+    """Finishes every round of a replicate that is planned."""
     stages = ReplicateStages(context, replicate)
-    unfinished = stages.unfinished()
-    if not unfinished:
-        return
-    with contextlib.ExitStack() as stack:
-        writer = None
-        if summaries:
-            writer = stack.enter_context(logs.open_writer(context, replicate))
-        for round in range(context.config.rounds + 1):
-            if round in unfinished:
-                stages.run(round)
-                context.run.write_results()
+    unfinished = stages.unfinished(plan.ticket_rounds)
+    if unfinished:
+        with contextlib.ExitStack() as stack:
+            writer = None
             if summaries:
-                logs.write_round(writer, context, replicate, round)
+                writer = stack.enter_context(
+                    logs.open_writer(context, replicate)
+                )
+            for round in range(plan.ticket_rounds):
+                if round in unfinished:
+                    stages.run(round)
+                    context.run.write_results()
+                if summaries:
+                    logs.write_round(writer, context, replicate, round)
+    _run_controls(context, stages, plan)
+
+
+def _run_controls(context, ticket, plan):
+    """Finishes the rounds of the controls of a replicate."""
+    before = 0
+    for control in plan.stages(ticket):
+        needed = control.branch.needed(plan.rounds)
+        missing = [r for r in needed if not control.is_finished(r)]
+        if missing:
+            context.progress.branch_started(
+                ticket.journal.number,
+                control.branch.label,
+                control.draw,
+                before + len(needed) - len(missing),
+            )
+        for round in missing:
+            control.run(round)
+            context.run.write_results()
+        before += len(needed)

@@ -36,22 +36,33 @@ def rewind_point(
     context: SearchContext, replicate: ReplicateJournal
 ) -> Snapshot:
     """Returns the state of the dense network at step k."""
-    found = replicate.snapshot(REWIND)
+    return _dense_state(context, replicate, context.rewind_step, REWIND)
+
+
+def dense_at(
+    context: SearchContext, replicate: ReplicateJournal, step: int
+) -> Snapshot:
+    """Returns the state of the dense network at any step of its training."""
+    return _dense_state(context, replicate, step, f"dense_at/step_{step}")
+
+
+def _dense_state(context, replicate, step, name):
+    found = replicate.snapshot(name)
     if found is None:
         model = context.trainer.model
-        checkpoint = CheckpointFile(replicate, "rewind_checkpoint")
+        checkpoint = CheckpointFile(replicate, f"{name}_checkpoint")
         with _undisturbed(model):
             _reseed(context, replicate)
             context.trainer.train(
                 first_step=0,
                 order_seed=context.order_seed(replicate.number),
                 checkpoint=checkpoint,
-                last_step=context.rewind_step,
+                last_step=step,
                 validate=False,
             )
             found = Snapshot.take(model)
         checkpoint.remove()
-        replicate.write_snapshot(REWIND, found)
+        replicate.write_snapshot(name, found)
     return found
 
 

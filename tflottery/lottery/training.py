@@ -19,6 +19,7 @@ from tflottery.callbacks.callback import Callback
 from tflottery.distribution import batches
 from tflottery.distribution.workers import Workers
 from tflottery.layers import state
+from tflottery.lottery import network
 from tflottery.lottery.checkpoint import (
     CheckpointFile,
     RoundProgress,
@@ -107,7 +108,9 @@ class RoundTrainer:
         last_step = self.steps if last_step is None else last_step
         progress = resume(checkpoint, self.model) or RoundProgress(first_step)
         stops = dict(stops or {})
-        watch = _Watch(self, progress, checkpoint, validate, on_validation)
+        watch = _Watch(
+            self, progress, checkpoint, last_step, validate, on_validation
+        )
         if progress.step in stops:
             stops.pop(progress.step)()
         while progress.step < last_step:
@@ -183,8 +186,11 @@ def evaluation_batches(data: Any, replicas: int) -> list[Any]:
 class _Watch(Callback):
     """Follows `fit`: validates, keeps the best weights, writes checkpoints."""
 
-    def __init__(self, trainer, progress, checkpoint, validate, on_validation):
+    def __init__(
+        self, trainer, progress, checkpoint, last_step, validate, on_validation
+    ):
         super().__init__()
+        self.last_step = last_step
         self.trainer = trainer
         self.progress = progress
         self.checkpoint = checkpoint
@@ -209,7 +215,7 @@ class _Watch(Callback):
         if self.validate and progress.step % self.trainer.validate_every == 0:
             self._validate(loss)
         if (
-            progress.step < self.trainer.steps
+            progress.step < self.last_step
             and self.problem is None
             and self.trainer.workers.from_chief(self._is_due)
         ):
@@ -226,7 +232,7 @@ class _Watch(Callback):
         row = {
             "step": self.progress.step,
             "train_loss": loss,
-            "validation_loss": found["loss"],
+            "validation_loss": network.loss_of(found),
             "validation_accuracy": accuracy_of(found),
         }
         if not np.isfinite(row["validation_loss"]):

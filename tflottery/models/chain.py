@@ -7,8 +7,13 @@ them then meets one kind of model only.
 
 from __future__ import annotations
 
-from tflottery.core import checks
+from typing import Any
+
+from tflottery.core import checks, seeds
 from tflottery.models import glorot
+
+# That of torch, which the papers' code uses; Keras' own is 0.99.
+BATCH_NORM_MOMENTUM = 0.9
 
 
 def check_keras(keras):
@@ -60,7 +65,47 @@ def check_input_shape(input_shape, *, ranks, way_out):
     return tuple(int(axis) for axis in shape)
 
 
-def head(keras, hidden, num_classes):
+def dropout(keras: Any, rate: float, *, name: str, seed: int) -> Any:
+    """Returns a dropout layer that draws from a state of its own.
+
+    The state is a variable in either family, so a search can rewind it; what
+    tf_keras does unless told otherwise cannot be rewound.
+
+    Args:
+        keras: The Keras module.
+        rate: Share of the values set to zero in training, in [0, 1).
+        name: Name of the layer.
+        seed: Integer seed of the model.
+
+    Returns:
+        An unbuilt layer.
+
+    Raises:
+        ValueError: If `rate` is out of its range.
+
+    Example:
+        >>> import keras
+        >>> dropout(keras, 0.5, name="dropout1", seed=0).rate
+        0.5
+    """
+    checks.check_fraction(
+        "dropout",
+        rate,
+        what="It is the share of values set to zero; use 0.5 for a half.",
+    )
+    arguments = {"name": name, "seed": seeds.child_seed(seed, "dropout", name)}
+    if not hasattr(keras, "ops"):  # tf_keras
+        arguments["rng_type"] = "stateful"
+    return keras.layers.Dropout(rate, **arguments)
+
+
+def head(
+    keras,
+    hidden,
+    num_classes,
+    initializer="glorot_normal",
+    batch_norm=False,
+):
     """Returns the dense layers `fc1`, `fc2`, ... and `output`.
 
     Args:
@@ -68,30 +113,44 @@ def head(keras, hidden, num_classes):
         hidden: Units of the hidden layers, from the input on.
         num_classes: Units of the output layer, which has no activation: the
             models return logits.
+        initializer: Distribution of the kernels, see `glorot.initialize`.
+        batch_norm: Whether a layer `bn1`, `bn2`, ... stands between each
+            hidden layer and its ReLU.
 
     Returns:
         A list of unbuilt layers.
     """
-    layers = [
-        keras.layers.Dense(
-            checks.check_positive_int("hidden", units),
-            activation="relu",
-            kernel_initializer="glorot_normal",
-            name=f"fc{number}",
+    shared = {"kernel_initializer": glorot.stock_name(initializer)}
+    layers = []
+    for number, units in enumerate(hidden, start=1):
+        layers.append(
+            keras.layers.Dense(
+                checks.check_positive_int("hidden", units),
+                activation=None if batch_norm else "relu",
+                name=f"fc{number}",
+                **shared,
+            )
         )
-        for number, units in enumerate(hidden, start=1)
-    ]
+        if batch_norm:
+            layers += [
+                keras.layers.BatchNormalization(
+                    momentum=BATCH_NORM_MOMENTUM, name=f"bn{number}"
+                ),
+                keras.layers.ReLU(name=f"relu{number}"),
+            ]
     layers.append(
         keras.layers.Dense(
             checks.check_positive_int("num_classes", num_classes),
-            kernel_initializer="glorot_normal",
             name="output",
+            **shared,
         )
     )
     return layers
 
 
-def connect(keras, layers, *, input_shape, name, seed):
+def connect(
+    keras, layers, *, input_shape, name, seed, initializer="glorot_normal"
+):
     """Connects layers one after another and draws their starting weights.
 
     Args:
@@ -100,6 +159,7 @@ def connect(keras, layers, *, input_shape, name, seed):
         input_shape: Shape of one example.
         name: Name of the model.
         seed: Integer seed of the starting weights.
+        initializer: Distribution of the kernels, see `glorot.initialize`.
 
     Returns:
         A functional model of the given Keras family.
@@ -109,4 +169,4 @@ def connect(keras, layers, *, input_shape, name, seed):
     for layer in layers:
         values = layer(values)
     model = keras.Model(inputs, values, name=name)
-    return glorot.initialize(model, seed)
+    return glorot.initialize(model, seed, initializer)

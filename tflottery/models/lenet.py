@@ -19,6 +19,7 @@ def lenet_300_100(
     input_shape: Sequence[int],
     num_classes: int,
     seed: int = 0,
+    initializer: str = "glorot_normal",
 ) -> Any:
     """Builds LeNet-300-100: two hidden ReLU layers of 300 and 100 units.
 
@@ -28,6 +29,8 @@ def lenet_300_100(
             one axis is flattened.
         num_classes: Number of classes, 10 for MNIST.
         seed: Integer seed of the starting weights. Defaults to 0.
+        initializer: Distribution of the kernels, `"glorot_normal"` as in the
+            paper, or `"kaiming_normal"`. Defaults to `"glorot_normal"`.
 
     Returns:
         A functional model that returns logits, with layers `fc1`, `fc2` and
@@ -52,5 +55,6 @@ def lenet_300_100(
         num_classes=num_classes,
         hidden=(300, 100),
         seed=seed,
+        initializer=initializer,
         name="lenet_300_100",
     )

@@ -20,6 +20,8 @@ def mlp(
     num_classes: int,
     hidden: Sequence[int] = (300, 100),
     seed: int = 0,
+    initializer: str = "glorot_normal",
+    batch_norm: bool = False,
     name: str = "mlp",
 ) -> Any:
     """Builds dense ReLU layers `fc1`, `fc2`, ... and an `output` of logits.
@@ -31,6 +33,11 @@ def mlp(
         hidden: Units of each hidden layer. Defaults to `(300, 100)`; `()`
             gives a linear classifier.
         seed: Integer seed of the starting weights. Defaults to 0.
+        initializer: Distribution of the kernels, `"glorot_normal"` or
+            `"kaiming_normal"`. Defaults to `"glorot_normal"`.
+        batch_norm: Whether each hidden layer is normalised over the batch
+            before its ReLU, by a layer `bn1`, `bn2`, .... Defaults to
+            `False`.
         name: Name of the model. Defaults to `"mlp"`.
 
     Returns:
@@ -63,5 +70,14 @@ def mlp(
             "(300,) for one."
         )
     layers = [keras.layers.Flatten(name="flatten")] if len(shape) > 1 else []
-    layers += chain.head(keras, hidden, num_classes)
-    return chain.connect(keras, layers, input_shape=shape, name=name, seed=seed)
+    layers += chain.head(
+        keras, hidden, num_classes, initializer, bool(batch_norm)
+    )
+    return chain.connect(
+        keras,
+        layers,
+        input_shape=shape,
+        name=name,
+        seed=seed,
+        initializer=initializer,
+    )

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from tflottery.core import checks
-from tflottery.models import conv, lenet, mlp
+from tflottery.models import conv, imagenet_resnet, lenet, mlp, resnet, vgg
 
 _BUILDERS = {
     "conv2": conv.conv2,
@@ -20,6 +20,15 @@ _BUILDERS = {
     "conv6": conv.conv6,
     "lenet_300_100": lenet.lenet_300_100,
     "mlp": mlp.mlp,
+    "resnet110": resnet.resnet110,
+    "resnet18": imagenet_resnet.resnet18,
+    "resnet20": resnet.resnet20,
+    "resnet32": resnet.resnet32,
+    "resnet44": resnet.resnet44,
+    "resnet50": imagenet_resnet.resnet50,
+    "resnet56": resnet.resnet56,
+    "vgg16": vgg.vgg16,
+    "vgg19": vgg.vgg19,
 }
 
 
@@ -31,7 +40,7 @@ def names() -> tuple[str, ...]:
 
     Example:
         >>> from tflottery import models
-        >>> models.names()
+        >>> models.names()[:5]
         ('conv2', 'conv4', 'conv6', 'lenet_300_100', 'mlp')
     """
     return tuple(sorted(_BUILDERS))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 
 from tflottery.core import files
@@ -95,6 +96,14 @@ def color(index: int) -> str:
 def marker(index: int) -> str:
     """Returns the marker of the branch of this number; they repeat."""
     return MARKERS[index % len(MARKERS)]
+
+
+def shades(count: int) -> list[Any]:
+    """Returns colours from dark to light, for an order such as that of rounds.
+
+    All are dark enough to be seen on white.
+    """
+    return list(matplotlib.colormaps["viridis"](np.linspace(0, 0.9, count)))
 
 
 def to_bytes(figure: Figure, kind: str) -> bytes:

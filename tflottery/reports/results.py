@@ -11,20 +11,24 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tflottery.core import files
+from tflottery.reports.summary import Spread
 
 RESULTS_FILE = "results.csv"
 HISTORY_FILE = "history.csv"
+ANALYSIS_FOLDER = "analysis"
 
 _NUMBERS = ("replicate", "round", "density", "best_step", "test_accuracy_best")
 
 
 def _number(text: str) -> Any:
+    if text in ("True", "False"):
+        return text == "True"
     for kind in (int, float):
         try:
             return kind(text)
@@ -112,29 +116,94 @@ def read_history(path: Any) -> dict[str, np.ndarray]:
     }
 
 
-def read_histories(run_dir: Any) -> dict[int, dict[int, dict]]:
+def read_histories(
+    run_dir: Any, branch: str = "ticket"
+) -> dict[int, dict[Any, dict]]:
     """Reads the histories of all finished rounds.
 
     Args:
         run_dir: The directory, local or remote.
+        branch: The ticket, which is the default, or a control.
 
     Returns:
-        `{round: {replicate: history}}`, sorted; empty if there are none.
+        `{round: {replicate: history}}`, sorted; empty if there are none. For
+        a control the inner keys are (replicate, draw).
     """
-    found: dict[int, dict[int, dict]] = {}
-    for replicate, owner in _numbered(files.as_path(run_dir), "replicate"):
-        for round, place in _numbered(owner, "round"):
+    found: dict[int, dict[Any, dict]] = {}
+    for key, owner in _owners(files.as_path(run_dir), branch):
+        for round, place in numbered(owner, "round"):
             if files.exists(place / HISTORY_FILE):
-                replicates = found.setdefault(round, {})
-                replicates[replicate] = read_history(place / HISTORY_FILE)
+                runs = found.setdefault(round, {})
+                runs[key] = read_history(place / HISTORY_FILE)
     return dict(sorted(found.items()))
 
 
-def _numbered(folder: Any, name: str) -> list[tuple[int, Any]]:
-    """Returns the numbers and paths of `name_0`, `name_1`, ... in a folder.
+def _owners(run_dir: Any, branch: str) -> Iterator[tuple[Any, Any]]:
+    """Yields the folders that hold the rounds of a branch, with their keys."""
+    for replicate, owner in numbered(run_dir, "replicate"):
+        if branch == "ticket":
+            yield replicate, owner
+            continue
+        for draw, place in numbered(owner / "branches" / branch, "draw"):
+            yield (replicate, draw), place
+
+
+def read_table(run_dir: Any, name: str) -> list[dict[str, Any]]:
+    """Reads a table of `tflottery analyse`.
+
+    Args:
+        run_dir: The directory of the search, local or remote.
+        name: Such as `"stability"`.
+
+    Returns:
+        A dict per row with numbers as numbers and an empty cell as `""`;
+        none if there is no such file.
+    """
+    path = files.as_path(run_dir) / ANALYSIS_FOLDER / f"{name}.csv"
+    return _rows(path) if files.exists(path) else []
+
+
+def write_table(path: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the numbers of a figure; a `Spread` becomes four columns.
+
+    Args:
+        path: The file, local or remote.
+        rows: Dicts; each may have columns of its own.
+    """
+    flat = [_flat(row) for row in rows]
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    files.write_text(path, stream.getvalue())
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Spread):
+            cells[f"{name}_mean"] = value.mean if value.count else ""
+            cells[f"{name}_min"] = value.low if value.count else ""
+            cells[f"{name}_max"] = value.high if value.count else ""
+            cells[f"{name}_count"] = value.count
+        else:
+            cells[name] = value
+    return cells
+
+
+def numbered(folder: Any, name: str) -> list[tuple[int, Any]]:
+    """Finds the folders `name_0`, `name_1`, ... in a folder.
 
     A pattern would be simpler, but brackets in the folder's own name would be
     taken for a part of it.
+
+    Args:
+        folder: Where, local or remote; it need not be there.
+        name: Such as `"round"`.
+
+    Returns:
+        Numbers with paths, by number.
     """
     if not folder.is_dir():
         return []

@@ -113,6 +113,44 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[Point]:
     return points
 
 
+def grouped(
+    rows: Sequence[Mapping[str, Any]],
+    by: Sequence[str],
+    columns: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Gathers rows that are alike in some columns, spreads the others.
+
+    Args:
+        rows: Rows of any table.
+        by: Columns whose values make a group.
+        columns: Columns to spread; a cell that is no number has no value.
+
+    Returns:
+        A dict per group, in the order in which groups appear: the values of
+        `by`, and a `Spread` for each of `columns`.
+
+    Example:
+        >>> rows = [dict(layer="fc1", angle=a) for a in (10.0, 30.0)]
+        >>> grouped(rows, ["layer"], ["angle"])[0]["angle"].mean
+        20.0
+    """
+    groups: dict[tuple, list] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in by), []).append(row)
+    return [
+        {
+            **dict(zip(by, key, strict=True)),
+            **{
+                name: Spread.of(
+                    row[name] for row in group if _is_number(row.get(name))
+                )
+                for name in columns
+            },
+        }
+        for key, group in groups.items()
+    ]
+
+
 def branches(points: Iterable[Point]) -> dict[str, list[Point]]:
     """Sorts points by branch, in the order given."""
     found: dict[str, list[Point]] = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 from tflottery.core import checks
 from tflottery.core.text_table import set_table
-from tflottery.reports import summary
+from tflottery.reports import branch_names, summary
 from tflottery.reports.summary import Point, Spread
 
 
@@ -110,7 +110,7 @@ def caption(points: Sequence[Point]) -> str:
         >>> caption([Point("random_reinit", 3, 0.5, 15, {})])
         'random reinit: mean (least–greatest) of 15 runs'
     """
-    name = points[0].branch.replace("_", " ")
+    name = branch_names.label(points[0].branch)
     counts = sorted({point.count for point in points})
     if counts == [1]:
         return f"{name}: one run"
