@@ -148,5 +148,5 @@ def _over_steps(
                 + drawn.SPREAD,
                 panels,
                 columns=2,
-                **common,
+                **{**common, "title": f"{title} at {share:.1%} of the weights"},
             )
