@@ -346,7 +346,7 @@ def test_what_a_search_lacks_is_skipped_and_named(bare, tmp_path):
     assert not stale.exists()
     text = "\n".join(found.lacks)
     for branch in ("reordered", "random_ticket,reordered_random_ticket"):
-        assert f"`tflottery controls --branch={branch}`" in text
+        assert f"controls --run_dir=DIR --branch={branch}`" in text
     assert "go on with the search" in text
     assert contents(folder) == before
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import tflottery
+from tflottery.core.claims import Claim
 from tflottery.core.mask import Mask
-from tflottery.layers import state
+from tflottery.layers import evidence, state
+from tflottery.lottery import shared_work
 from tflottery.lottery.branch_stages import BranchStages
-from tflottery.lottery.branches import other_masks, registry
+from tflottery.lottery.branches import data_order, other_masks, registry
 from tflottery.lottery.controls import run_controls
 from tflottery.lottery.journal import ReplicateJournal
 from tflottery.lottery.training import RoundTrainer
@@ -361,15 +363,19 @@ def test_damaged_files_of_a_chain_are_made_again_with_the_same_bits(run):
 
 def test_the_network_of_a_control_can_be_loaded(run):
     found = {
-        state: tflottery.load_network(
-            run.folder, branch="random_reinit", draw=1, round=2, state=state
+        name: tflottery.load_network(
+            run.folder, branch="random_reinit", draw=1, round=2, state=name
         )
-        for state in ("trained", "rewound")
+        for name in ("trained", "rewound")
     }
-    kernel = found["trained"].weights[0].numpy()
-    trained = run.end("random_reinit", 1).weights()
-    np.testing.assert_array_equal(kernel, next(iter(trained.values())))
-    assert (found["rewound"].weights[0].numpy() != kernel).any()
+    ends = (
+        ("trained", run.end("random_reinit", 1).weights()),
+        ("rewound", run.start("random_reinit", 1)),
+    )
+    for name, expected in ends:
+        weights = evidence.current_weights(found[name])
+        for path, alive in run.mask("random_reinit", 1).items():
+            np.testing.assert_array_equal(weights[path], expected[path] * alive)
     with pytest.raises(ValueError, match=r"random_reinit 0, random_reinit 1"):
         tflottery.load_network(run.folder, branch="random_reinit", draw=2)
 
@@ -384,6 +390,7 @@ def test_the_network_of_a_control_can_be_loaded(run):
         (dict(branches=["fine_tuning@"]), "argument after @"),
         (dict(branches=["noisy_init@much"]), "noisy_init@0.5"),
         (dict(branches=["random_reinit"], rounds=[3]), "up to 2"),
+        (dict(branches=["random_reinit"], rounds=[0]), "begins at round 1"),
         (dict(branches=["random_reinit"], draws=0), "draws"),
         (dict(branches=[]), "must not be empty"),
         (dict(branches="random_reinit"), "must be a list"),
@@ -395,6 +402,69 @@ def test_what_cannot_be_run_is_refused_before_any_training(
     with pytest.raises((ValueError, TypeError)) as error:
         run_controls(run.folder, **arguments)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("optimizer", ["fresh", "restore"])
+def test_the_order_of_the_data_is_all_that_reordering_changes(
+    tmp_path, monkeypatch, optimizer
+):
+    """On the ticket's own order, copies end where the network itself ends."""
+    config = CONFIG.replace(rewind_optimizer=optimizer, rounds=1)
+
+    def own_order(asked):
+        return asked.order_seed
+
+    monkeypatch.setattr(data_order, "_other_order", own_order)
+    tflottery.find_ticket(
+        config=config,
+        run_dir=tmp_path,
+        branches=["ticket", "reordered"],
+        summaries=False,
+    )
+    identity = {"digest": config.digest(), "build": None, "data": None}
+    journal = ReplicateJournal(tmp_path, 0, identity)
+    for round in (0, 1):
+        name = f"round_{round:02d}/trained"
+        copy = journal.of_branch("reordered", 0).snapshot(name)
+        assert copy.digest() == journal.snapshot(name).digest()
+
+
+@pytest.mark.parametrize(
+    "label", ["random_reinit", "reordered", "noisy_init@0.5", "one_shot"]
+)
+def test_controls_of_rewound_tickets_refuse_a_search_that_does_not_rewind(
+    label,
+):
+    config = CONFIG.replace(policy="learning_rate_rewinding")
+    with pytest.raises(ValueError, match="whose tickets keep their weights"):
+        registry.get(label).resolve(config, 10)
+    for other in ("fine_tuning@20it", "snip", "dense_longer"):
+        assert registry.get(other).resolve(config, 10).label == other
+
+
+def test_fine_tuning_at_a_rate_of_zero_is_refused():
+    config = CONFIG.replace(schedule="cosine")
+    with pytest.raises(ValueError, match="ends at 0"):
+        registry.get("fine_tuning").resolve(config, 10)
+    config = config.replace(schedule_options={"final": 1e-4})
+    assert registry.get("fine_tuning").resolve(config, 10)
+
+
+def test_a_control_waits_for_a_replicate_that_another_process_has(
+    run, monkeypatch
+):
+    other = Claim(run.folder / "claims" / "replicate_0")
+    other.acquire()
+    waits = []
+
+    def sleep(seconds):
+        waits.append(seconds)
+        other.release()
+
+    monkeypatch.setattr(shared_work.time, "sleep", sleep)
+    run_controls(run.folder, ["random_reinit"], rounds=[1])
+    assert len(waits) == 1
+    assert run.journal("random_reinit").is_finished(1)
 
 
 def test_blocks_cannot_be_shuffled_and_the_way_out_is_named(run):

@@ -220,17 +220,18 @@ def _lacks(rows: list[dict[str, Any]]) -> Iterator[str]:
         (
             (stability.DENSE, orders),
             "dense networks on two orders of the data",
-            "Run `tflottery controls --branch=reordered` for round 0.",
+            "Run `tflottery controls --run_dir=DIR --branch=reordered "
+            "--round=0`.",
         ),
         (
             ("ticket", orders),
             "tickets on two orders of the data",
-            "Run `tflottery controls --branch=reordered`.",
+            "Run `tflottery controls --run_dir=DIR --branch=reordered`.",
         ),
         (
             (stability.RANDOM, orders),
             "random tickets on two orders of the data",
-            "Run `tflottery controls --branch=random_ticket,"
+            "Run `tflottery controls --run_dir=DIR --branch=random_ticket,"
             "reordered_random_ticket`.",
         ),
         (

@@ -180,7 +180,8 @@ def _lacks(rows: list[dict[str, Any]]) -> Iterator[str]:
         (
             BRANCHES,
             "of branches needs a control with a mask of its own. Run "
-            "`tflottery controls --branch=one_shot,random_ticket`.",
+            "`tflottery controls --run_dir=DIR "
+            "--branch=one_shot,random_ticket`.",
         ),
     ):
         if kind not in kinds:

@@ -168,5 +168,7 @@ def _lacks(rows: list[dict[str, Any]]) -> Iterator[str]:
             continue
         way_out = "Finish a round after round 0."
         if supply is not None:
-            way_out = f"Run `tflottery controls --branch={supply}`."
+            way_out = (
+                f"Run `tflottery controls --run_dir=DIR --branch={supply}`."
+            )
         yield f"Stability {what} was not measured. {way_out}"

@@ -145,6 +145,15 @@ class LearningRate:
         """Whether the rate never changes."""
         return self.schedule == "constant" and not self.warmup
 
+    @property
+    def unreached(self) -> str:
+        """What of the schedule lies beyond the end of training, in words."""
+        late = [s for s in self.boundaries if s >= self.total_steps]
+        found = [f"boundaries {late}"] if late else []
+        if self.warmup > self.total_steps:
+            found.append(f"the end of the warm-up at {self.warmup}")
+        return " and ".join(found)
+
     def at(self, steps: Any) -> np.ndarray:
         """Returns the rate at some steps.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -28,6 +29,8 @@ from tflottery.layers import (
 from tflottery.layers import family as families
 from tflottery.lottery import learning_rate_schedules
 from tflottery.lottery.config import SearchConfig
+
+_logger = logging.getLogger("tflottery")
 
 _LOSS_ALONE = "cross_entropy"
 
@@ -133,6 +136,13 @@ def prepare(
             f"`{plain.name}` without any kernel of rank 2 or more."
         )
     optimizer = plain.optimizer if compiled else make_optimizer(config, keras)
+    if not compiled and config.rate.unreached:
+        _logger.warning(
+            "The schedule of the learning rate does not fit steps=%d: %s lie "
+            "beyond the end. Set schedule_options too.",
+            config.steps,
+            config.rate.unreached,
+        )
     if any(
         getattr(level, "use_ema", False)
         for level in slots.inner_optimizers(optimizer)

@@ -70,6 +70,13 @@ class Plan:
                     "`control_rounds` must be rounds of the search. Received: "
                     f"{number}, of {last} rounds. Use numbers up to {last}."
                 )
+        for branch in controls.values():
+            if last and not branch.needed(wanted):
+                raise ValueError(
+                    f"The branch {branch.label!r} begins at round "
+                    f"{branch.first_round}. Received: control_rounds="
+                    f"{list(wanted)}. Name a later round."
+                )
         if not controls and rounds is not None:
             raise ValueError(
                 "`control_rounds` are rounds of controls. Received: "

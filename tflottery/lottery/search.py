@@ -231,7 +231,7 @@ def _listed(name: str, given: Any, default: Iterable[Any]) -> list[Any]:
     if not found:
         raise ValueError(
             f"`{name}` must not be empty. Received: {name}=[]. Leave it out "
-            "to run all that are free."
+            "to run what is usual."
         )
     return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Sequence
 
@@ -35,7 +36,8 @@ def run_replicates(
         summaries: whether to write TensorBoard logs.
 
     Raises:
-        ClaimedError: others work on all of them.
+        ClaimedError: others work on all of them. Not where there are controls
+            to run: then it waits until they are free.
     """
     waiting, deadline = list(numbers), None
     while waiting:
@@ -50,10 +52,14 @@ def run_replicates(
             deadline = None  # it took its time: who was alive may not be now
         if deadline is None:
             deadline = time.monotonic() + Claim.EXPIRES_SECONDS + 15
-            _announce_waiting(refusals)
+            _announce_waiting(refusals, bool(plan.controls))
+        if refusals and plan.controls:
+            # The other may be at other controls, which do not help here.
+            deadline = math.inf
         unknown = any(not e.holder.is_here for e in refusals.values())
+        wanted = unknown or bool(refusals and plan.controls)
         if not context.workers.from_chief(
-            lambda unknown=unknown, end=deadline: _wait(unknown, end)
+            lambda wanted=wanted, end=deadline: _wait(wanted, end)
         ):
             break
         waiting = list(refusals)
@@ -63,10 +69,16 @@ def run_replicates(
         _logger.warning("Replicate %d is left to another: %s", number, error)
 
 
-def _announce_waiting(refusals):
-    """Says whose death or life has to be found out."""
+def _announce_waiting(refusals, has_controls):
+    """Says whose end, or whose death or life, has to be waited for."""
     for number, error in refusals.items():
-        if not error.holder.is_here:
+        if has_controls:
+            _logger.warning(
+                "Replicate %d is claimed by %s. Waiting until it is free.",
+                number,
+                error.holder,
+            )
+        elif not error.holder.is_here:
             _logger.warning(
                 "Replicate %d is claimed by %s. Waiting up to two minutes to "
                 "see whether that is still alive.",
@@ -75,9 +87,9 @@ def _announce_waiting(refusals):
             )
 
 
-def _wait(unknown: bool, deadline: float) -> bool:
-    """Waits a little if a claim may still expire; tells whether it did."""
-    if not unknown or time.monotonic() > deadline:
+def _wait(wanted: bool, deadline: float) -> bool:
+    """Waits a little if a claim may come free; tells whether it did."""
+    if not wanted or time.monotonic() > deadline:
         return False
     time.sleep(5)
     return True

@@ -14,7 +14,6 @@ import abc
 from typing import Any
 
 from tflottery.core.mask import Mask
-from tflottery.layers import family as families
 from tflottery.lottery.branches import examples
 from tflottery.lottery.branches.asked import Asked
 from tflottery.lottery.branches.branch import Branch, Start
@@ -28,6 +27,8 @@ SYNFLOW_ITERATIONS = 100
 
 class _AtInitialisation(Branch):
     """A mask of the initial weights; they are trained for all T steps."""
+
+    beside_rewound = False
 
     def start(self, asked):
         """Prunes the initial weights and starts with what is left."""
@@ -91,7 +92,9 @@ class Snip(_AtInitialisation):
 class Grasp(_AtInitialisation):
     """What keeps the norm of the gradient: largest w times Hg.
 
-    25 examples of each class, logits divided by 200, ranked over all layers.
+    25 examples of each class (fewer if that were more than 5,000 in all),
+    logits divided by 200 where the loss is one of logits, ranked over all
+    layers.
     The authors draw dense layers anew before they score them; here the
     weights that are scored are the ones that are trained.
     """
@@ -113,14 +116,15 @@ class Grasp(_AtInitialisation):
                 GRASP_EXAMPLES_PER_CLASS,
                 asked.seed("examples"),
             ),
-            loss=_tempered(asked.model),
+            loss=_tempered(asked.model.loss),
         )
 
 
-def _tempered(model: Any) -> Any:
-    """Returns the model's loss of logits that were divided by 200."""
-    keras = families.of(model).keras
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+def _tempered(loss: Any) -> Any:
+    """Returns a loss of logits that are divided by 200, if it is of logits."""
+    settings = loss.get_config() if hasattr(loss, "get_config") else {}
+    if not settings.get("from_logits"):
+        return None  # the compiled loss, as it is
     return lambda y, output: loss(y, output / GRASP_TEMPERATURE)
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from tflottery.core.mask import Mask
 from tflottery.lottery.branches.asked import Asked
 from tflottery.lottery.config import SearchConfig
-from tflottery.pruning import structures
 from tflottery.rewinding.snapshot import Snapshot
+
+REWINDING = "weight_rewinding"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Branch(abc.ABC):
         name: what `results.csv` and the folders call it.
         description: what differs from the ticket, one phrase.
         source: paper and section.
+        beside_rewound: whether it is a control of tickets that are rewound,
+            so that it says nothing of a search with another policy.
         first_round: the first round that makes sense; 0 is dense.
         is_random: whether draws differ from one another.
         is_chain: whether a round goes on from the branch's own round before.
@@ -56,6 +59,7 @@ class Branch(abc.ABC):
     name: str
     description: str
     source: str
+    beside_rewound = True
     first_round = 1
     is_random = False
     is_chain = False
@@ -79,6 +83,14 @@ class Branch(abc.ABC):
         Raises:
             ValueError: the branch makes no sense for this search.
         """
+        if self.beside_rewound and config.policy != REWINDING:
+            raise ValueError(
+                f"The branch {self.name!r} is a control of tickets whose "
+                "weights go back to step k. Received: a search with policy="
+                f"{config.policy!r}, whose tickets keep their weights. Search "
+                f"with policy={REWINDING!r}; this policy is a branch there, "
+                "see `tflottery controls --help`."
+            )
         return self
 
     @property
@@ -111,9 +123,8 @@ def check_unstructured(branch: Branch, config: SearchConfig) -> None:
     names = ("unstructured", "channel")
     if config.structure in names:
         return
-    checked = structures.names()
     raise ValueError(
-        f"The branch {branch.name!r} cannot keep the structure of the masks. "
-        f"Received: structure={config.structure!r}, of {checked}. Use "
-        "'random_ticket', which draws masks of the same structure."
+        f"The branch {branch.name!r} would break the structure of the masks. "
+        f"Received: structure={config.structure!r}; it can be one of {names}. "
+        "Use 'random_ticket', which draws masks of the same structure."
     )

@@ -38,7 +38,7 @@ class Reordered(Branch):
             first_step=asked.context.rewind_step,
             last_step=asked.steps,
             order_seed=_other_order(asked),
-            optimizer=asked.context.config.rewind_optimizer,
+            optimizer=_slots(asked),
         )
 
     def mask(self, asked: Asked) -> Mask:
@@ -58,6 +58,13 @@ class ReorderedRandomTicket(Reordered):
     def mask(self, asked):
         """Returns the random mask of draw 0."""
         return RandomTicket().mask(asked.of_branch(RandomTicket.name, draw=0))
+
+
+def _slots(asked: Asked) -> str:
+    """Returns what becomes of the optimizer: the dense network keeps it."""
+    if asked.round == 0:
+        return "restore"
+    return asked.context.config.rewind_optimizer
 
 
 def _other_order(asked: Asked) -> int:

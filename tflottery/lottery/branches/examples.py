@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+_BATCH = 1000
+_MOST = 5000
+
 
 def some(data: Any, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns training examples.
@@ -34,8 +37,8 @@ def balanced(
 
     Args:
         data: a `tflottery.data.Dataset`.
-        per_class: how many of each; fewer of a class that has fewer among the
-            examples looked at, twenty times as many as are wanted.
+        per_class: how many of each; fewer where they would be more than 5,000
+            in all, or of a class that is rare in the first epoch.
         seed: of the choice.
 
     Returns:
@@ -47,11 +50,21 @@ def balanced(
         >>> np.bincount(y).tolist()
         [25, 25, 25, 25, 25, 25, 25, 25, 25, 25]
     """
-    wanted = 20 * per_class * data.num_classes
-    x, y = _first_batch(data, min(wanted, data.train_size), seed)
-    rows = [np.flatnonzero(y == c)[:per_class] for c in range(data.num_classes)]
-    chosen = np.sort(np.concatenate(rows))
-    return x[chosen], y[chosen]
+    per_class = max(1, min(per_class, _MOST // data.num_classes))
+    size = min(_BATCH, data.train_size)
+    batches = data.train_batches(size, seed=seed)
+    batches = batches.take(data.steps_per_epoch(size))
+    missing = np.full(data.num_classes, per_class)
+    found = []
+    for x, y in batches.as_numpy_iterator():
+        rows = [np.flatnonzero(y == c)[:n] for c, n in enumerate(missing) if n]
+        chosen = np.sort(np.concatenate(rows))
+        found.append((x[chosen], y[chosen]))
+        missing -= np.bincount(y[chosen], minlength=data.num_classes)
+        if not missing.any():
+            break
+    x, y = (np.concatenate(part) for part in zip(*found, strict=True))
+    return x, y
 
 
 def _first_batch(data, size, seed):

@@ -84,7 +84,7 @@ class ShuffledMask(OtherMask):
     def resolve(self, config, steps_per_epoch):
         """Refuses masks of blocks, which shuffling would break."""
         check_unstructured(self, config)
-        return self
+        return super().resolve(config, steps_per_epoch)
 
     def mask(self, asked):
         """Returns the ticket's mask with its axes shuffled."""

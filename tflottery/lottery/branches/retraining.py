@@ -21,6 +21,7 @@ from tflottery.rewinding.snapshot import Snapshot
 class Retraining(Branch):
     """Prunes what it has trained itself, and retrains it for t steps."""
 
+    beside_rewound = False
     is_chain = True
     keeps_slots = True
     example = "500it"
@@ -28,7 +29,7 @@ class Retraining(Branch):
     def resolve(self, config, steps_per_epoch):
         """Turns the retraining time into steps."""
         if not self.argument:
-            return self
+            return super().resolve(config, steps_per_epoch)
         steps = Step.parse(self.argument).to_steps(
             steps_per_epoch=steps_per_epoch, total_steps=config.steps
         )
@@ -83,6 +84,18 @@ class FineTuning(Retraining):
     name = "fine_tuning"
     description = "trained on at the schedule's last rate"
     source = "Renda et al., 2020, section 2 (the baseline)"
+
+    def resolve(self, config, steps_per_epoch):
+        """Refuses a schedule that ends at 0: nothing would be trained."""
+        if not config.rate.at(config.steps) > 0:
+            raise ValueError(
+                f"The branch {self.name!r} trains on at the schedule's last "
+                f"rate. Received: schedule={config.schedule!r}, "
+                f"schedule_options={dict(config.schedule_options)}, which ends "
+                'at 0. Give it an end above 0, such as {"final": 1e-4}, or '
+                "use 'learning_rate_rewinding'."
+            )
+        return super().resolve(config, steps_per_epoch)
 
     def retrained(self, asked, mask, trained, time):
         """Goes on where training has ended."""
@@ -158,6 +171,7 @@ class DenseLonger(Branch):
     name = "dense_longer"
     description = "nothing pruned, trained for as many rounds"
     source = "this library: what the rounds' training alone is worth"
+    beside_rewound = False
     is_chain = True
     keeps_slots = True
 

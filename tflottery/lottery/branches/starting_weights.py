@@ -1,7 +1,8 @@
 """Other weights under the ticket's mask: whether it is the weights.
 
 All of them are trained as the ticket is: the same mask, order of the data,
-steps and schedule; the optimizer starts anew.
+steps and schedule. The optimizer starts anew, since the slots of step k belong
+to other weights; at k = 0 there are none.
 
 Reference: Frankle and Carbin, The Lottery Ticket Hypothesis, 2019, section 2
 and appendix F; Zhou et al., Deconstructing Lottery Tickets, 2019, section 3.
@@ -167,6 +168,7 @@ class NoisyInit(_OtherWeights):
                 "standard deviations of the initial weights. Received: "
                 f"{self.label!r}. Write {self.name}@{self.example}."
             )
+        super().resolve(config, steps_per_epoch)
         return NoisyInit("" if amount == 1.0 else f"{amount:g}")
 
     def weights(self, asked):
