@@ -91,6 +91,36 @@ def test_runs_are_called_by_what_differs(runs, tmp_path):
     ]
 
 
+def test_runs_that_differ_in_more_than_k_are_not_drawn_over_k(runs, tmp_path):
+    other = _run(tmp_path / "d", "2%", 0.0, learning_rate=0.1, batch_size=7)
+    found = [one.name for one in comparison.draw([*runs, other])]
+    assert found == ["density_by_run"]
+    assert comparison.why_not_over_steps([*runs, other]) == (
+        "No figure against the rewinding step k was drawn, since the searches "
+        "also differ in batch_size, learning_rate."
+    )
+
+
+def test_chance_and_length_do_not_keep_runs_from_being_drawn_over_k(
+    runs, tmp_path
+):
+    assert comparison.why_not_over_steps(runs) == ""
+    # Shared rounds of a longer search, of another seed, are the same thing.
+    other = _run(tmp_path / "d", "2%", 0.0, seed=3, replicates=5, rounds=9)
+    found = [one.name for one in comparison.draw([*runs, other])]
+    assert "rewinding_accuracy" in found
+
+
+def test_models_of_ones_own_are_told_apart(tmp_path):
+    runs = [_run(tmp_path / n, "0it", 0.0) for n in ("a", "b")]
+    for run, name in zip(runs, ("wide", "narrow"), strict=True):
+        run.identity = {"build": name, "data": None}
+    assert comparison.labels(runs) == [
+        "model: own model wide",
+        "model: own model narrow",
+    ]
+
+
 def test_runs_that_differ_in_nothing_are_called_by_their_folders(tmp_path):
     first, second = (_run(tmp_path / n, "0it", 0.0) for n in ("x", "y"))
     assert comparison.labels([first, second]) == ["x", "y"]

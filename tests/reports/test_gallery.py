@@ -217,6 +217,31 @@ def test_a_table_of_numbers_has_no_picture(run):
     assert table.image_shape(3072) is None
 
 
+@pytest.mark.parametrize(
+    ("identity", "title", "own"),
+    [
+        ({"build": None, "data": None}, "mlp on digits", ()),
+        ({"build": "f.<locals>.net"}, "own model net on digits", ("build",)),
+        (
+            {"build": "net", "data": "<Dataset 'mine': 9 train, 2 test>"},
+            "own model net on own data mine",
+            ("build", "data"),
+        ),
+        (
+            {"data": "x" * 50},
+            f"mlp on own data {'x' * 31}…",
+            ("data",),
+        ),
+    ],
+)
+def test_a_run_is_titled_by_what_it_was_given(run, identity, title, own):
+    found = Run(run.path)
+    found.settings = {**found.settings, "model_options": {"hidden": [3]}}
+    found.identity = identity
+    assert (found.title, found.own) == (title, own)
+    assert ("model_options" in found.facts) == ("build" not in own)
+
+
 def test_what_is_not_there_is_named_with_its_command(tmp_path):
     run = Run(sample_run.write_run(tmp_path / "run"))
     found = [one for one in gallery.draw(run) if not isinstance(one, Drawn)]
@@ -225,6 +250,14 @@ def test_what_is_not_there_is_named_with_its_command(tmp_path):
         "tflottery controls --run_dir=RUN --branch=random_ticket,reordered,"
         "reordered_random_ticket",
         "tflottery analyse --run_dir=RUN",
+    ]
+
+
+def test_a_path_with_a_space_is_quoted_in_commands():
+    lack = lacks.Lack("x", ("snip",), True)
+    assert lacks.commands("my runs/a", [lack]) == [
+        "tflottery controls --run_dir='my runs/a' --branch=snip",
+        "tflottery analyse --run_dir='my runs/a'",
     ]
 
 
@@ -263,6 +296,34 @@ def test_the_numbers_of_a_figure_are_written_with_their_ends(tmp_path, drawn):
         "10.0",
         "11.0",
     ]
+
+
+def _captions(run, *branches):
+    other = Run(run.path)
+    row = other.rows[1]
+    other.rows = other.rows + [{**row, "branch": name} for name in branches]
+    found = [o for o in gallery.ENTRIES[0](other) if isinstance(o, Drawn)]
+    return {one.name: one for one in found}
+
+
+def test_fine_tuning_says_where_its_steps_count_from(run):
+    said = "Fine-tuning counts on from step T."
+    for name in ("fine_tuning@500it", "one_shot_fine_tuning"):
+        assert said in _captions(run, name)["density"].caption
+    assert said not in _captions(run, "weight_rewinding")["density"].caption
+    many = ("snip", "grasp", "synflow", "one_shot", "random_ticket")
+    found = _captions(run, *many, "fine_tuning")
+    assert said in found["density_retraining"].caption
+    assert said not in found["density"].caption
+
+
+def test_a_dense_network_trained_longer_is_in_the_table_only(run):
+    one = _captions(run, "dense_longer", "fine_tuning")["density"]
+    assert "Dense, trained longer, keeps all weights" in one.caption
+    assert "dense_longer" not in {row["branch"] for row in one.numbers}
+    lines = _lines(one.figure.axes[0])
+    assert "fine-tuning" in lines and "dense, trained longer" not in lines
+    assert "trained longer" not in _captions(run)["density"].caption
 
 
 def test_many_branches_make_several_figures(run):

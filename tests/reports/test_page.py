@@ -1,4 +1,5 @@
 import base64
+import html
 import html.parser
 import re
 
@@ -114,8 +115,9 @@ def test_what_is_missing_stands_with_the_commands_that_supply_it(run_dir):
         run_dir="runs/a<b",
     )
     _read(text)
-    assert "--run_dir=runs/a&lt;b --branch=snip,one_shot\n" in text
-    assert text.count("tflottery analyse --run_dir=runs/a&lt;b") == 1
+    place = "--run_dir=&#x27;runs/a&lt;b&#x27;"  # In the shell's quotes.
+    assert f"{place} --branch=snip,one_shot\n" in text
+    assert text.count(f"tflottery analyse {place}") == 1
     assert "<li>SNIP &amp; others.</li>" in text
 
 
@@ -139,8 +141,35 @@ def test_claims_stand_with_the_papers_number_and_ours(run_dir):
     assert "20,000 instead of 50,000" in text
 
 
+def test_why_claims_are_left_out_is_said_without_claims(run_dir):
+    rows = results.read_results(run_dir)
+    text = page.html_page(rows, title="run", note="Policy < fine_tuning.")
+    assert "No claim of a paper speaks of this search." in text
+    assert "<p>Policy &lt; fine_tuning.</p>" in text
+    assert "beside ours" not in page.html_page(rows, title="run")
+
+
+def test_a_model_of_ones_own_has_calls_instead_of_commands(run_dir):
+    text = page.html_page(
+        results.read_results(run_dir),
+        title="run",
+        lacks=[Lack("SNIP.", ("snip",), True)],
+        run_dir="it's",
+        own=["build", "data"],
+    )
+    found = html.unescape(text)
+    assert (
+        """tflottery.run_controls("it's", ['snip'], build=..., data=...)\n"""
+        """tflottery.analysis.analyse("it's", build=..., data=...)"""
+    ) in found
+    assert "<code>build</code> and <code>data</code> of the search" in text
+    assert "--run_dir" not in text
+
+
 def test_a_comparison_lists_its_searches():
     text = page.comparison_page(
         "2 searches", [{"search": "k = 0"}, {"search": "<k>"}], []
     )
     assert _read(text).cells == ["k = 0", "<k>"]
+    said = page.comparison_page("2", [{"search": "a"}], [], "No <figure>.")
+    assert "<p>No &lt;figure&gt;.</p>" in said

@@ -3,11 +3,9 @@ import types
 import pytest
 
 from tflottery.reports.claims import (
-    conv_nets,
     deep_nets,
     lenet,
     lenet_weights,
-    published,
 )
 from tflottery.reports.claims import many_rounds as many
 from tflottery.reports.claims import search_measures as of
@@ -322,51 +320,6 @@ def test_a_missing_analysis_names_the_controls_that_it_needs():
     assert (there.branches, there.analyse) == ((), True)
 
 
-def test_claims_are_chosen_by_the_settings():
-    assert published.claims_of(_run()) == lenet.CLAIMS + lenet_weights.CLAIMS
-    for change in ({"optimizer": "sgd"}, {"dataset": "digits"}):
-        assert not published.claims_of(_run(settings={**LENET, **change}))
-    # A network of one's own may have the name of the zoo's.
-    assert not published.claims_of(_run(identity={"build": "mine"}))
-
-
-CIFAR = {"dataset": "tfds:cifar10", "optimizer": "sgd"}
-
-
-@pytest.mark.parametrize("model", ["conv2", "conv4", "conv6"])
-def test_convolutional_networks_have_claims(model):
-    settings = {**CIFAR, "model": model, "model_options": {}}
-    plain = published.claims_of(_run(settings=settings))
-    settings["model_options"] = {"dropout": 0.5}
-    (dropout,) = published.claims_of(_run(settings=settings))
-    assert len(plain) > 5
-    assert str(conv_nets._DROPOUT[model]) in dropout.paper
-
-
-@pytest.mark.parametrize("model", ["resnet20", "vgg19"])
-@pytest.mark.parametrize(
-    ("variant", "rate", "options"),
-    [
-        ("standard", 0.1, {}),
-        ("low", 0.01, {}),
-        ("warmup", 0.03, {"warmup": 20_000}),
-    ],
-)
-def test_deep_networks_have_claims_for_each_rate(model, variant, rate, options):
-    settings = {
-        **CIFAR,
-        "model": model,
-        "learning_rate": rate,
-        "schedule_options": options,
-    }
-    found = published.claims_of(_run(settings=settings))
-    assert found[0].paper == f"{deep_nets._DENSE[model, variant][0]} %"
-    assert len(found) >= 4
-    rewound = published.claims_of(_run(settings=settings, k=500))
-    texts = " ".join(claim.text for claim in rewound)
-    assert ("Rewound to k" in texts) == (variant == "standard")
-
-
 def test_all_claims_can_be_put_to_a_run_that_has_nothing_else():
     for claims in (
         lenet.CLAIMS + lenet_weights.CLAIMS,
@@ -376,19 +329,3 @@ def test_all_claims_can_be_put_to_a_run_that_has_nothing_else():
             found = judge(claim, Evidence(_run()))
             assert found.verdict in (HOLDS, FAILS, NOT_RUN)
             assert claim.measure.rule and claim.paper and claim.source
-
-
-def test_settings_that_are_not_the_papers_are_said():
-    from tflottery.lottery import recipes
-
-    config = recipes.get("lenet_300_100_mnist").config
-    paper = config.to_dict()
-    name, found = published.differences(_run(settings=paper))
-    assert (name, found) == ("lenet_300_100_mnist", [])
-    ours = {**paper, "steps": 20_000, "replicates": 3, "seed": 7}
-    name, found = published.differences(_run(settings=ours))
-    assert (name, found) == (
-        "lenet_300_100_mnist",
-        ["steps: 20,000 instead of 50,000"],
-    )
-    assert published.differences(_run(settings={"model": "x"})) == ("", [])

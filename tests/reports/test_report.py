@@ -127,5 +127,42 @@ def test_a_paper_s_network_has_the_papers_numbers_beside_it(short_run):
     # The sample's dense networks end at 89 % and 87 %.
     assert "88.00 % (87.00 to 89.00)" in text
     assert found.claims[0].verdict == "does not hold"
+    assert "are left out" not in text
     table = (short_run / "figures" / "claims.csv").read_text()
     assert table.count("\n") == len(found.claims) + 1
+
+
+def test_a_page_says_why_the_papers_claims_are_left_out(short_run):
+    config = recipes.get("lenet_300_100_mnist").config.replace(
+        criterion="random"
+    )
+    documents.write_json(
+        short_run / "config.json", {"config": config.to_dict()}
+    )
+    found = report.write_report(short_run)
+    assert found.claims == ()
+    assert "criterion magnitude, not random." in found.page.read_text()
+
+
+def test_calls_stand_for_a_search_of_ones_own_model(short_run):
+    documents.write_json(
+        short_run / "config.json",
+        {
+            "config": {"model": "mlp", "dataset": "mnist1d"},
+            "identity": {"build": "my_net", "data": None},
+        },
+    )
+    text = report.write_report(short_run).page.read_text()
+    assert "Lottery tickets: own model my_net on mnist1d" in text
+    assert "tflottery.run_controls(" in text and "build=...)" in text
+    assert "--run_dir" not in text
+
+
+def test_a_comparison_says_why_nothing_was_drawn_over_k(short_run, tmp_path):
+    other = shutil.copytree(short_run, tmp_path / "other")
+    for place, k, rate in ((short_run, "0it", 0.1), (other, "5it", 0.2)):
+        settings = {"rewind_to": k, "learning_rate": rate, "steps": 9}
+        documents.write_json(place / "config.json", {"config": settings})
+    found = report.write_report([short_run, other], tmp_path / "out")
+    assert "also differ in learning_rate." in found.page.read_text()
+    assert [p.name for p in found.numbers] == ["density_by_run.csv"]

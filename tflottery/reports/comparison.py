@@ -16,6 +16,8 @@ from tflottery.reports.run import Run
 
 # Settings that a label need not name: they follow from others, or from none.
 _DULL = {"replicates", "seed", "jit_compile"}
+# Runs that differ in these are points of one curve over k.
+_OVER_STEPS = {*_DULL, "rewind_to", "rounds"}
 
 
 def different_settings(runs: Sequence[Run]) -> list[str]:
@@ -28,13 +30,11 @@ def different_settings(runs: Sequence[Run]) -> list[str]:
         Names, in the order of the settings; those that change nothing but
         chance come last.
     """
-    names = dict.fromkeys(name for run in runs for name in run.settings)
+    names = dict.fromkeys(name for run in runs for name in run.facts)
     found = [
         name
         for name in names
-        if any(
-            run.settings.get(name) != runs[0].settings.get(name) for run in runs
-        )
+        if any(run.facts.get(name) != runs[0].facts.get(name) for run in runs)
     ]
     return sorted(found, key=lambda name: name in _DULL)
 
@@ -54,9 +54,7 @@ def labels(runs: Sequence[Run]) -> list[str]:
         if names == ["rewind_to"] and run.rewinding_step is not None:
             found.append(f"k = {run.rewinding_step:,}")
         elif 0 < len(names) <= 2:
-            found.append(
-                ", ".join(f"{n}: {run.settings.get(n)}" for n in names)
-            )
+            found.append(", ".join(f"{n}: {run.facts.get(n)}" for n in names))
         else:
             found.append(run.path.name)
     if len(set(found)) == len(found):
@@ -79,8 +77,8 @@ def draw(runs: Sequence[Run]) -> Iterator[drawn.Drawn]:
         runs: At least two.
 
     Yields:
-        The runs' tickets over density; and, if they differ in their rewinding
-        step, accuracy, stability and instability over k.
+        The runs' tickets over density; and, if they differ in nothing but
+        their rewinding step, accuracy, stability and instability over k.
     """
     title = _title(runs)
     by_label = dict(zip(labels(runs), [run.rows for run in runs], strict=True))
@@ -98,8 +96,31 @@ def draw(runs: Sequence[Run]) -> Iterator[drawn.Drawn]:
         ],
     )
     steps = rewinding_figures.by_step(runs)
-    if len(steps) > 1:
+    if len(steps) > 1 and not why_not_over_steps(runs):
         yield from _over_steps(steps, title)
+
+
+def why_not_over_steps(runs: Sequence[Run]) -> str:
+    """Says why runs of several rewinding steps are not drawn over k.
+
+    Args:
+        runs: At least one.
+
+    Returns:
+        A sentence that names the other settings in which they differ; nothing
+        if there are none, or if all are rewound to one step.
+    """
+    steps = rewinding_figures.by_step(runs)
+    known = [run for group in steps.values() for run in group]
+    if len(steps) < 2:
+        return ""
+    others = [n for n in different_settings(known) if n not in _OVER_STEPS]
+    if not others:
+        return ""
+    return (
+        "No figure against the rewinding step k was drawn, since the searches "
+        f"also differ in {', '.join(others)}."
+    )
 
 
 def _over_steps(

@@ -7,7 +7,8 @@ to see what is not, and how it comes about.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tflottery.reports import branch_names
@@ -28,15 +29,21 @@ class Lack:
     analyse: bool = False
 
 
-def commands(run_dir: Any, lacks: Iterable[Lack]) -> list[str]:
+def commands(
+    run_dir: Any, lacks: Iterable[Lack], own: Sequence[str] = ()
+) -> list[str]:
     """Returns the commands that supply what is missing, in order.
 
     Args:
         run_dir: The run directory.
         lacks: What is missing.
+        own: Which of `"build"` and `"data"` the search was given from
+            Python. Defaults to none.
 
     Returns:
-        At most two commands; controls that several things need stand once.
+        At most two commands, or calls in Python if the search was given
+        something that a command line cannot name; controls that several
+        things need stand once.
 
     Example:
         >>> lacks = [Lack("a", ("snip",)), Lack("b", ("one_shot",), True)]
@@ -44,15 +51,29 @@ def commands(run_dir: Any, lacks: Iterable[Lack]) -> list[str]:
         ...     print(line)
         tflottery controls --run_dir=runs/first --branch=snip,one_shot
         tflottery analyse --run_dir=runs/first
+        >>> commands("runs/first", lacks[1:], own=["data"])[1]
+        "tflottery.analysis.analyse('runs/first', data=...)"
     """
     lacks = list(lacks)
     branches = branch_names.ordered(
         name for lack in lacks for name in lack.branches
     )
+    has_analysis = any(lack.analyse for lack in lacks)
     found = []
+    if own:
+        given = ", ".join(f"{name}=..." for name in own)
+        place = repr(str(run_dir))
+        if branches:
+            found.append(
+                f"tflottery.run_controls({place}, {branches}, {given})"
+            )
+        if has_analysis:
+            found.append(f"tflottery.analysis.analyse({place}, {given})")
+        return found
+    place = shlex.quote(str(run_dir))
     if branches:
-        names = ",".join(branches)
-        found.append(f"tflottery controls --run_dir={run_dir} --branch={names}")
-    if any(lack.analyse for lack in lacks):
-        found.append(f"tflottery analyse --run_dir={run_dir}")
+        names = shlex.quote(",".join(branches))
+        found.append(f"tflottery controls --run_dir={place} --branch={names}")
+    if has_analysis:
+        found.append(f"tflottery analyse --run_dir={place}")
     return found

@@ -123,16 +123,20 @@ def figures_html(pictures: Sequence[Picture]) -> str:
     return "\n".join(parts)
 
 
-def _lacks(lacks: Sequence[Lack], run_dir: Any) -> str:
+def _lacks(lacks: Sequence[Lack], run_dir: Any, own: Sequence[str]) -> str:
     """Writes what the report lacks, and the commands that supply it."""
     texts = "".join(
         f"<li>{_escape(text)}</li>"
         for text in dict.fromkeys(lack.what for lack in lacks)
     )
-    lines = "\n".join(_escape(c) for c in commands(run_dir, lacks))
+    lines = "\n".join(_escape(c) for c in commands(run_dir, lacks, own))
+    supply = "These commands supply it"
+    if own:
+        names = " and ".join(f"<code>{name}</code>" for name in own)
+        supply = f"These calls, with the {names} of the search, supply it"
     return (
-        "<h2>Not in this report</h2>\n<p>What was not run yet. These commands "
-        f"supply it; then write the report again.</p>\n<pre>{lines}</pre>\n"
+        "<h2>Not in this report</h2>\n<p>What was not run yet. "
+        f"{supply}; then write the report again.</p>\n<pre>{lines}</pre>\n"
         f"<details><summary>What is missing</summary><ul>{texts}</ul></details>"
     )
 
@@ -161,6 +165,7 @@ def html_page(
     note: str = "",
     lacks: Sequence[Lack] = (),
     run_dir: Any = "RUN_DIR",
+    own: Sequence[str] = (),
 ) -> str:
     """Writes the text of a report page.
 
@@ -171,10 +176,12 @@ def html_page(
         figures: What to show, in order. Defaults to none.
         settings: Names and values of the search's settings. Defaults to none.
         claims: The papers' claims with our numbers. Defaults to none.
-        note: In what the settings differ from the papers'. Defaults to
-            nothing.
+        note: In what the settings differ from the papers', and why claims
+            are left out. Defaults to nothing.
         lacks: What is missing. Defaults to nothing.
         run_dir: The run directory, for the commands that would supply it.
+        own: Which of `"build"` and `"data"` the search was given from
+            Python. Defaults to none.
 
     Returns:
         An HTML document. All texts are escaped; it loads nothing.
@@ -189,17 +196,18 @@ def html_page(
     parts = []
     if verdict:
         parts.append(f'<p class="verdict">{_escape(verdict)}</p>')
-    if claims:
+    if claims or note:
         parts.append("<h2>The papers' numbers beside ours</h2>")
         parts.append(f"<p>{_escape(claims_table.counts(claims))}</p>")
         parts.append(f"<p>{_escape(note)}</p>" if note else "")
+    if claims:
         parts.append(f"<p>{_escape(claims_table.RULES)}</p>")
         parts.append(claims_table.claims_html(claims))
     parts.append(figures_html(figures))
     parts.append("<h2>Rounds</h2>")
     parts.append(_tables(rows))
     if lacks:
-        parts.append(_lacks(lacks, run_dir))
+        parts.append(_lacks(lacks, run_dir, own))
     if settings:
         parts.append(_settings(settings))
     return document(title, parts, "results.csv and the files beside it")
@@ -228,6 +236,7 @@ def comparison_page(
     title: str,
     runs: Sequence[Mapping[str, Any]],
     figures: Sequence[Picture],
+    note: str = "",
 ) -> str:
     """Writes the page that compares several searches.
 
@@ -235,6 +244,7 @@ def comparison_page(
         title: The page's title, as plain text.
         runs: A row per search, by heading.
         figures: What to show, in order.
+        note: What was not drawn, and why. Defaults to nothing.
 
     Returns:
         An HTML document that loads nothing.
@@ -250,6 +260,7 @@ def comparison_page(
         '<h2>Searches</h2>\n<div class="wide"><table class="settings">\n<thead>'
         f"<tr>{heading}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>"
     )
+    text = f"<p>{_escape(note)}</p>" if note else ""
     return document(
-        title, [table, figures_html(figures)], "the searches' own tables"
+        title, [table, text, figures_html(figures)], "the searches' own tables"
     )

@@ -167,8 +167,22 @@ def _if_there(path: Any) -> Any:
     return path if files.exists(path) else None
 
 
-def _note(run: Run) -> str:
-    """Says in what a run differs from the settings that were published."""
+def _note(run: Run, has_claims: bool) -> str:
+    """Says in what a run differs from published settings, and what that bars.
+
+    Args:
+        run: The run.
+        has_claims: Whether claims of papers are beside it.
+
+    Returns:
+        Sentences; nothing if no paper speaks of its network.
+    """
+    left_out = published.choose(run).left_out
+    texts = [_differences(run)] if has_claims else []
+    return " ".join([*texts, *([left_out] if left_out else [])])
+
+
+def _differences(run: Run) -> str:
     recipe, differences = published.differences(run)
     replicates = len({row["replicate"] for row in run.rows})
     runs = f"{replicates} replicate{'s' if replicates > 1 else ''} here."
@@ -195,11 +209,12 @@ def _write_one(run: Run, output: Any) -> Report:
         title=f"Lottery tickets: {run.title}",
         verdict=words,
         figures=saved.pictures,
-        settings=run.settings,
+        settings=run.facts,
         claims=claims,
-        note=_note(run),
+        note=_note(run, bool(claims)),
         lacks=[*saved.lacks, *(c.lack for c in claims if c.lack)],
         run_dir=run.path,
+        own=run.own,
     )
     files.write_text(place, text)
     kept = f"round_{verdicts.ticket_round(run.rows):02d}"
@@ -221,12 +236,13 @@ def _compare(
     runs: Sequence[Run], reports: tuple[Report, ...], folder: Any
 ) -> Comparison:
     saved = _save(comparison.draw(runs), folder / FIGURES)
+    note = comparison.why_not_over_steps(runs)
     names = comparison.different_settings(runs)
     rows = [
         {
             "search": label,
             "folder": run.path,
-            **{name: run.settings.get(name, "") for name in names},
+            **{name: run.facts.get(name, "") for name in names},
             "found": report.verdict,
         }
         for label, run, report in zip(
@@ -235,7 +251,8 @@ def _compare(
     ]
     place = folder / PAGE
     title = f"{len(runs)} searches compared"
-    files.write_text(place, page.comparison_page(title, rows, saved.pictures))
+    text = page.comparison_page(title, rows, saved.pictures, note)
+    files.write_text(place, text)
     return Comparison(
         reports=reports,
         figures=tuple(saved.figures),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,10 +55,39 @@ class Run:
             return {}
 
     @property
+    def own(self) -> tuple[str, ...]:
+        """Which of `"build"` and `"data"` the search was given from Python."""
+        return tuple(
+            name
+            for name in ("build", "data")
+            if self.identity.get(name) is not None
+        )
+
+    @functools.cached_property
+    def facts(self) -> dict[str, Any]:
+        """The settings, with a model and data of one's own by their names.
+
+        What the settings say of a model or data that were not used is left
+        out.
+        """
+        found = dict(self.settings)
+        if "build" in self.own:
+            name = str(self.identity["build"]).rpartition("<locals>.")[2]
+            found["model"] = f"own model {_short(name)}"
+            found.pop("model_options", None)
+        if "data" in self.own:
+            text = str(self.identity["data"])
+            named = re.match(r"<\w+ '([^']+)':", text)
+            found["dataset"] = f"own data {_short(named[1] if named else text)}"
+            for name in ("dataset_options", "augmentation", "validation_size"):
+                found.pop(name, None)
+        return found
+
+    @property
     def title(self) -> str:
         """Model and data, or the folder's name if they are not known."""
-        if "model" in self.settings and "dataset" in self.settings:
-            return f"{self.settings['model']} on {self.settings['dataset']}"
+        if "model" in self.facts and "dataset" in self.facts:
+            return f"{self.facts['model']} on {self.facts['dataset']}"
         return self.path.name
 
     @functools.cached_property
@@ -162,6 +192,11 @@ class Run:
             if side >= 8 and side * side * channels == inputs:
                 return side, side, channels
         return None
+
+
+def _short(text: str, most: int = 32) -> str:
+    """Cuts a text that is too long for a title."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _mask(path: Any) -> Mask | None:

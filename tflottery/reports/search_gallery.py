@@ -16,11 +16,14 @@ from tflottery.reports.lacks import Lack
 from tflottery.reports.run import Run
 
 Found = drawn.Drawn | Lack
+# Density 1 in every round: a bundle of points at the edge of a figure.
+_UNDRAWN = "dense_longer"
 _CONTROLS = ("random_reinit", "random_ticket")
 
 
 def _densities(run: Run) -> Iterator[Found]:
-    for group in branch_names.groups(run.branches):
+    drawn_branches = [name for name in run.branches if name != _UNDRAWN]
+    for group in branch_names.groups(drawn_branches):
         title = " · ".join(part for part in (run.title, group.title) if part)
         chosen = set(group.branches)
         rows = [
@@ -30,12 +33,21 @@ def _densities(run: Run) -> Iterator[Found]:
             or (row["branch"], row["round"]) == (TICKET, 0)
         ]
         what = f": {group.title}" if group.title else ""
+        notes = ""
+        bases = [name.partition("@")[0] for name in group.branches]
+        if any(base.endswith("fine_tuning") for base in bases):
+            notes += " Fine-tuning counts on from step T."
+        if not group.name and _UNDRAWN in run.branches:
+            text = branch_names.label(_UNDRAWN).capitalize()
+            notes += f" {text}, keeps all weights and is in the table only."
         yield drawn.Drawn(
             f"density_{group.name}" if group.name else "density",
             drawn.ACCURACY,
             "Test accuracy at the early-stopping step (least validation loss, "
             "found afterwards) and at the end of training, and that step, "
-            f"against the share of weights that are left{what}." + drawn.SPREAD,
+            f"against the share of weights that are left{what}."
+            + drawn.SPREAD
+            + notes,
             density_figures.density_figure(rows, title, group.branches),
             density_figures.density_numbers(rows),
         )

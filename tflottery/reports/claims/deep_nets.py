@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from tflottery.reports.branch_names import TICKET
 from tflottery.reports.claims import many_rounds as many
 from tflottery.reports.claims import search_measures as of
@@ -17,15 +14,9 @@ from tflottery.reports.claims.papers import (
     RETRAINING,
     STABILIZING,
 )
+from tflottery.reports.claims.settings import is_near_step
 
 _RANDOM = "random_ticket"
-
-
-def _variant(settings: Mapping[str, Any]) -> str:
-    options = settings.get("schedule_options") or {}
-    if options.get("warmup"):
-        return "warmup"
-    return "low" if settings.get("learning_rate", 0.1) <= 0.02 else "standard"
 
 
 def _table(
@@ -159,14 +150,19 @@ _AT_INITIALISATION = {
     ),
 }
 # Rewound, standard rate: model -> (k, density).
-_REWOUND = {"resnet20": (500, 17.76), "vgg19": (100, 2.28)}
+REWOUND = {"resnet20": (500, 17.76), "vgg19": (100, 2.28)}
 
 
 def deep_claims(
-    settings: Mapping[str, Any], rewinding_step: int | None
+    model: str, variant: str, rewinding_step: int | None
 ) -> tuple[Claim, ...]:
-    """Returns the claims of ResNet-20 or VGG-19 at a rate and a step k."""
-    model, variant = settings["model"], _variant(settings)
+    """Returns the claims of ResNet-20 or VGG-19 at a rate and a step k.
+
+    Args:
+        model: `"resnet20"` or `"vgg19"`.
+        variant: Rate and warm-up: `"standard"`, `"low"` or `"warmup"`.
+        rewinding_step: The step k; `None` if it is not known.
+    """
     paper, within = _DENSE[model, variant]
     dense = Claim(
         "The dense network reaches the paper's test accuracy.",
@@ -176,14 +172,16 @@ def deep_claims(
     )
     if rewinding_step == 0:
         return (dense, *_AT_INITIALISATION[model, variant])
-    k, density = _REWOUND[model]
-    if variant == "standard" and rewinding_step is not None:
-        if rewinding_step >= k:
-            return (dense, *_rewound(model, k, density))
+    k, density = REWOUND[model]
+    if variant == "standard" and is_near_step(rewinding_step, k):
+        is_late = rewinding_step is not None and rewinding_step >= k
+        return (dense, *_rewound(model, k, density, is_late))
     return (dense,)
 
 
-def _rewound(model: str, k: int, density: float) -> tuple[Claim, ...]:
+def _rewound(
+    model: str, k: int, density: float, is_late: bool
+) -> tuple[Claim, ...]:
     stable = (
         (
             Claim(
@@ -193,7 +191,7 @@ def _rewound(model: str, k: int, density: float) -> tuple[Claim, ...]:
                 tables.stable(TICKET, density),
             ),
         )
-        if model == "resnet20"
+        if model == "resnet20" and is_late
         else ()
     )
     return (
