@@ -22,7 +22,7 @@ def test_an_unknown_command_is_refused_with_the_nearest(capsys):
     assert main.run(["reprot"]) == 2
     error = capsys.readouterr().err
     assert "Did you mean 'report'" in error
-    assert "Valid names: 'find', 'report'" in error
+    assert "Valid names: 'find', 'controls', 'analyse', 'report'" in error
 
 
 def test_no_command_is_an_error_that_shows_the_overview(capsys):

@@ -20,9 +20,11 @@ from tflottery.lottery.journal import ReplicateJournal, as_csv
 
 _logger = logging.getLogger("tflottery")
 
-_PLACE = ("replicate", "branch", "draw", "round")
 COLUMNS = (
-    *_PLACE,
+    "replicate",
+    "branch",
+    "draw",
+    "round",
     "density",
     "sparsity",
     "steps",
@@ -147,11 +149,13 @@ class RunDirectory:
 
         Rounds of any process count, so this reads what others have written.
         """
-        return self.workers.from_chief(self._read_rows)
+        return self.workers.from_chief(lambda: [*self._read_rows().values()])
 
-    def _read_rows(self, own: Mapping[Any, Any] | None = None) -> list[Any]:
+    def _read_rows(
+        self, own: Mapping[Any, Any] | None = None
+    ) -> dict[Any, dict[str, Any]]:
         """Reads the rows; those of claimed replicates only if not given."""
-        found = []
+        found = {}
         for number in range(self.config.replicates):
             journal = ReplicateJournal(self.path, number, self.identity)
             known = own if number in self._claimed and own else self._rows
@@ -163,7 +167,7 @@ class RunDirectory:
                     if number not in self._claimed and row is not None:
                         self._rows[place] = row
                 if row is not None:
-                    found.append(row)
+                    found[place] = row
         return found
 
     def _places(
@@ -188,11 +192,11 @@ class RunDirectory:
 
     def _write_results(self) -> list[dict[str, Any]]:
         rows = self._read_rows()
-        own = {tuple(row[name] for name in _PLACE): row for row in rows}
+        own = rows
         while True:
-            table = as_csv(COLUMNS, rows)
+            table = as_csv(COLUMNS, [*rows.values()])
             files.write_text(self.path / "results.csv", table)
             now = self._read_rows(own)
             if now == rows:
-                return rows
+                return [*rows.values()]
             rows = now

@@ -110,8 +110,8 @@ def shuffled(alive: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Example:
         >>> alive = np.array([[1, 1, 0], [0, 0, 0]], bool)
         >>> found = shuffled(alive, np.random.default_rng(0))
-        >>> sorted(found.sum(axis=0)), sorted(found.sum(axis=1))
-        ([0, 1, 1], [0, 2])
+        >>> [sorted(found.sum(axis=axis).tolist()) for axis in (0, 1)]
+        [[0, 1, 1], [0, 2]]
     """
     taps = alive.reshape(-1, *alive.shape[-2:])
     taps = taps[rng.permutation(taps.shape[0])]

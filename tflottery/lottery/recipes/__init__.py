@@ -31,7 +31,7 @@ def names() -> tuple[str, ...]:
 
     Example:
         >>> names()[:2]
-        ('mnist1d_mlp', 'lenet_300_100_mnist')
+        ('mnist1d_mlp', 'mnist1d_rewinding')
     """
     return tuple(_RECIPES)
 
