@@ -188,6 +188,7 @@ class Steps(Progress):
         self.seen.append((round, step))
 
 
+@pytest.mark.slow
 @in_both
 def test_a_search_on_replicas_goes_on_inside_a_round(
     any_keras, two_replicas, tmp_path

@@ -250,6 +250,7 @@ def test_a_wrapped_step_only_selects_reads_and_assigns_more(any_keras, wrap):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [in_rounds, gradually])
 def test_replicas_wait_for_each_other_no_more_than_without_masks(
     any_keras, wrap, two_replicas

@@ -361,6 +361,7 @@ def test_damaged_files_of_a_chain_are_made_again_with_the_same_bits(run):
     assert journal.is_finished(1)
 
 
+@pytest.mark.slow
 def test_the_network_of_a_control_can_be_loaded(run):
     found = {
         name: tflottery.load_network(
@@ -404,7 +405,9 @@ def test_what_cannot_be_run_is_refused_before_any_training(
     assert words in str(error.value)
 
 
-@pytest.mark.parametrize("optimizer", ["fresh", "restore"])
+@pytest.mark.parametrize(
+    "optimizer", ["fresh", pytest.param("restore", marks=pytest.mark.slow)]
+)
 def test_the_order_of_the_data_is_all_that_reordering_changes(
     tmp_path, monkeypatch, optimizer
 ):
@@ -479,6 +482,7 @@ def test_a_folder_without_a_search_is_refused(tmp_path):
         run_controls(tmp_path)
 
 
+@pytest.mark.slow
 def test_what_starts_with_slots_restored_is_what_the_snapshot_says(tmp_path):
     config = CONFIG.replace(rewind_optimizer="restore", rounds=1)
     labels = ["learning_rate_rewinding", "reordered"]

@@ -177,6 +177,7 @@ def test_a_damaged_file_is_made_again(small, tmp_path, name, how):
     assert contents(folder) == expected
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_noticed_and_the_round_begins_again(
     small, tmp_path, monkeypatch
 ):
