@@ -6,8 +6,9 @@ same batches, both looked at through the mask. A stable network has small
 distances and angles.
 
 Reference: Frankle et al., Stabilizing the Lottery Ticket Hypothesis, 2019,
-section 2 and appendix B. With four copies a replicate has six pairs, three
-replicates 18, which is the number of samples the paper gives.
+section 2 and appendix B. With four copies a replicate has six pairs to data
+order and one to pruning; three replicates have 18 and 3, which are the numbers
+of samples the paper gives.
 """
 
 from __future__ import annotations
@@ -66,18 +67,14 @@ def pairs_to_pruning(
 ) -> Iterator[tuple[str, Place, Place]]:
     """Yields `(branch, dense, sparse)` trained on the same batches.
 
-    Draw d of `reordered` and of `reordered_random_ticket` has seen what the
-    reordered dense network d has; a draw of `random_ticket`, what the dense
-    network has.
+    Those are the batches the dense network and the ticket have seen in the
+    search, in every round; the ticket's mask was found on them too.
     """
-    for sparse in [
-        Place(replicate, round),
-        *run.draws(replicate, round, [REORDERED, RANDOM, REORDERED_RANDOM]),
+    dense = Place(replicate, 0)
+    for branch, sparse in [
+        (TICKET, Place(replicate, round)),
+        *((RANDOM, place) for place in run.draws(replicate, round, [RANDOM])),
     ]:
-        branch = RANDOM if sparse.branch.endswith(RANDOM) else TICKET
-        dense = Place(replicate, 0)
-        if sparse.branch.startswith(REORDERED):
-            dense = Place(replicate, 0, REORDERED, sparse.draw)
         if run.has(dense) and run.has(sparse):
             yield branch, dense, sparse
 

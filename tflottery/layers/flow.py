@@ -136,8 +136,10 @@ def _check(model, result, values, total):
             "fewer layers, or a model in float32."
         )
     # Each tensor that all the flow passes through has sum(w dR/dw) = R, so
-    # this does not depend on how large or small the flow is.
-    if np.isfinite(total) and max(flow) <= 1e-6 * total:
+    # this does not depend on how large or small the flow is. A softmax leaves
+    # the rounding of its gradient (6e-8) times its logits, which grow with
+    # depth: 1.5e-5 was seen.
+    if np.isfinite(total) and max(flow) <= 1e-3 * total:
         raise ValueError(
             "The sum of the outputs does not depend on the weights. Received: "
             f"`{model.name}` with a sum of {total:g}. A softmax or another "

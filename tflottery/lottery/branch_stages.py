@@ -62,14 +62,9 @@ class BranchStages:
     def _place(self, start: Start) -> None:
         """Brings the model to the beginning of a round."""
         model = self.context.trainer.model
-        evidence.set_mask(model, type(start.mask).ones_like(start.mask))
-        if start.optimizer == "restore":
-            state.write(model, start.snapshot.values)
-            state.set_iterations(model, start.first_step)
-        else:
-            state.write(model, start.snapshot.values, state.WEIGHTS)
-            state.renew_optimizer(model, start.first_step)
         evidence.set_mask(model, start.mask)
+        start.snapshot.restore(model, start.optimizer)
+        state.set_iterations(model, start.first_step)
 
     @property
     def _keeps_slots(self) -> bool:

@@ -20,6 +20,8 @@ from tflottery.lottery.stages import ReplicateStages
 
 _logger = logging.getLogger("tflottery")
 
+_PATIENCE_SECONDS = Claim.EXPIRES_SECONDS + 15
+
 
 def run_replicates(
     context: SearchContext,
@@ -51,15 +53,17 @@ def run_replicates(
         if len(refusals) < len(waiting):
             deadline = None  # it took its time: who was alive may not be now
         if deadline is None:
-            deadline = time.monotonic() + Claim.EXPIRES_SECONDS + 15
+            # Another may be at other controls, which do not help here.
+            patience = math.inf if plan.controls else _PATIENCE_SECONDS
+            deadline = time.monotonic() + patience
             _announce_waiting(refusals, bool(plan.controls))
-        if refusals and plan.controls:
-            # The other may be at other controls, which do not help here.
-            deadline = math.inf
-        unknown = any(not e.holder.is_here for e in refusals.values())
-        wanted = unknown or bool(refusals and plan.controls)
+        hopeful = [
+            number
+            for number, error in refusals.items()
+            if plan.controls or not error.holder.is_here
+        ]
         if not context.workers.from_chief(
-            lambda wanted=wanted, end=deadline: _wait(wanted, end)
+            lambda hopeful=hopeful, end=deadline: _wait(bool(hopeful), end)
         ):
             break
         waiting = list(refusals)

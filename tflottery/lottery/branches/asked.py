@@ -82,6 +82,15 @@ class Asked:
         names = ("replicate", self.journal.number, "branch", self.name)
         return (*names, "draw", self.draw, "round", self.round)
 
+    def mask_once(self, make: Callable[[], Mask]) -> Mask:
+        """Returns the mask of this round: the stored one, or a new one.
+
+        Args:
+            make: makes it, where none is stored yet.
+        """
+        found = self.journal.mask(self.round)
+        return make() if found is None else found
+
     def of_branch(self, name: str, draw: int) -> Asked:
         """Returns the same round of another branch, to make its mask."""
         return dataclasses.replace(self, name=name, draw=draw)

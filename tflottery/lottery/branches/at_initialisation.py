@@ -32,11 +32,8 @@ class _AtInitialisation(Branch):
 
     def start(self, asked):
         """Prunes the initial weights and starts with what is left."""
-        mask = asked.journal.mask(asked.round)
-        if mask is None:
-            mask = self.mask(asked)
         return Start(
-            mask=mask,
+            mask=asked.mask_once(lambda: self.mask(asked)),
             snapshot=asked.initial(),
             first_step=0,
             last_step=asked.steps,

@@ -26,11 +26,8 @@ class OtherMask(Branch):
 
     def start(self, asked):
         """Puts another mask over the ticket's weights."""
-        mask = asked.journal.mask(asked.round)
-        if mask is None:
-            mask = self.mask(asked)
         return Start(
-            mask=mask,
+            mask=asked.mask_once(lambda: self.mask(asked)),
             snapshot=asked.rewind_point(),
             first_step=asked.context.rewind_step,
             last_step=asked.steps,

@@ -53,13 +53,12 @@ class Retraining(Branch):
     def start(self, asked):
         """Prunes what was trained before, and says what to begin with."""
         before = asked.round - 1 if self.is_chain else 0
-        mask = asked.journal.mask(asked.round)
-        if mask is None:
-            mask = asked.pruned(
-                asked.own_mask(before), asked.own_trained(before)
-            )
+        trained = asked.own_trained(before)
+        mask = asked.mask_once(
+            lambda: asked.pruned(asked.own_mask(before), trained)
+        )
         time = self.retraining_steps(asked)
-        return self.retrained(asked, mask, asked.own_trained(before), time)
+        return self.retrained(asked, mask, trained, time)
 
     @abc.abstractmethod
     def retrained(
@@ -199,11 +198,10 @@ class ContinuedTraining(Branch):
     def start(self, asked):
         """Prunes weights that were trained on, and rewinds the survivors."""
         before = asked.round - 1
-        mask = asked.journal.mask(asked.round)
-        if mask is None:
-            mask = asked.pruned(asked.own_mask(before), _on(asked, before))
         return Start(
-            mask=mask,
+            mask=asked.mask_once(
+                lambda: asked.pruned(asked.own_mask(before), _on(asked, before))
+            ),
             snapshot=asked.rewind_point(),
             first_step=asked.context.rewind_step,
             last_step=asked.steps,
