@@ -35,12 +35,18 @@ TOGETHER = ("AddN", "Collective", "Nccl", "AllReduce")
 SHAPES = [(8, 8, 3), (32, 32, 3)]  # the first that a network takes
 OPTIONS = {"mlp": {"hidden": (16, 8)}}
 BATCH = 4
-# XLA takes seconds for each convolution: those networks are in the slow tier.
-QUICK = ("mlp",)
-BY_XLA = [
-    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
-    for name in tflottery.models.names()
-]
+
+
+def networks(quick):
+    """All of the zoo; those that are not quick in the slow tier."""
+    return [
+        name if name in quick else pytest.param(name, marks=pytest.mark.slow)
+        for name in tflottery.models.names()
+    ]
+
+
+# One of each kind of layer.
+KINDS = ("mlp", "lenet_300_100", "conv2", "resnet20", "vgg16")
 
 
 def zoo(name, keras):
@@ -145,7 +151,8 @@ def check_xla(build, wrap, keras):
         assert np.count_nonzero(weight[kept]) == np.count_nonzero(kept)
 
 
-@pytest.mark.parametrize("name", BY_XLA)
+# XLA takes seconds for each convolution.
+@pytest.mark.parametrize("name", networks(quick=("mlp",)))
 def test_every_network_trains_by_xla_as_without(any_keras, name):
     check_xla(functools.partial(zoo, name), in_rounds, any_keras)
 
@@ -204,7 +211,7 @@ def collectives(found):
     return {k: n for k, n in found.items() if k.startswith(TOGETHER)}
 
 
-@pytest.mark.parametrize("name", tflottery.models.names())
+@pytest.mark.parametrize("name", networks(quick=KINDS))
 def test_no_mask_of_the_zoo_sorts_or_branches(any_keras, name):
     build = functools.partial(zoo, name)
     before = operations(build(any_keras), any_keras)

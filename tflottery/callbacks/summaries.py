@@ -241,9 +241,8 @@ def measure(model: Any) -> Measurement:
     mask = evidence.current_mask(model)
     tensors = {}
     for path, wrapper, relative in evidence.masked_weights(model):
-        variable, _ = wrapper.masked_weights[relative]
         owners = {name: owner for name, _, owner in paths.walk(wrapper.layer)}
-        weight = variable.numpy()
+        weight = wrapper.value_in_use(relative)
         tensors[path] = summarise(
             weight,
             *axes_of(owners[relative], path.rsplit("/", 1)[-1], weight.ndim),

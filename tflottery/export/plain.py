@@ -160,12 +160,11 @@ def _pruned_entries_stored_as_zero(model):
     before = []
     try:
         for wrapper in evidence.wrappers(model):
-            for variable, mask in wrapper.masked_weights.values():
-                value, kept = variable.numpy(), mask.numpy()
-                if np.any(value[~kept] != 0):
+            for path, (variable, _) in wrapper.masked_weights.items():
+                value, used = variable.numpy(), wrapper.value_in_use(path)
+                if not np.array_equal(value, used):
                     before.append((variable, value))
-                    zero = np.zeros((), value.dtype)
-                    variable.assign(np.where(kept, value, zero))
+                    variable.assign(used)
         yield
     finally:
         for variable, value in reversed(before):

@@ -75,6 +75,17 @@ def current_weights(model: Any) -> dict[str, np.ndarray]:
     }
 
 
+def weights_in_use(model: Any) -> dict[str, np.ndarray]:
+    """Returns what the masked weights are where they are used, by path.
+
+    Where masks are set once, as in a search, these are the stored values.
+    """
+    return {
+        path: wrapper.value_in_use(relative)
+        for path, wrapper, relative in masked_weights(model)
+    }
+
+
 def set_mask(model: Any, mask: Mapping[str, np.ndarray]) -> None:
     """Puts a mask on a wrapped model; pruned entries become exactly zero.
 
@@ -213,9 +224,10 @@ def _keras_paths(model: Any) -> dict[str, str]:
 
 
 def sparsity(model: Any) -> float:
-    """Measures the share of zeros among the prunable weights as stored.
+    """Measures the share of zeros among the prunable weights.
 
-    What is counted is what the variables hold, never what a schedule aims at.
+    What is counted is what the network computes with, never what a schedule
+    aims at.
 
     Args:
         model: any model, layer or list of layers, wrapped or not.
@@ -230,7 +242,7 @@ def sparsity(model: Any) -> float:
         >>> tflottery.sparsity(tflottery.prune_once(model, sparsity=0.75))
         0.75
     """
-    values = list(current_weights(model).values())
+    values = list(weights_in_use(model).values())
     if not values:
         items = model if isinstance(model, (list, tuple)) else [model]
         values = [

@@ -29,6 +29,11 @@ class Family(abc.ABC):
     def keras(self) -> Any:
         """The family's module: `keras` or `tf_keras`."""
 
+    @property
+    @abc.abstractmethod
+    def wrapper_class(self) -> type:
+        """The class of the family's mask wrappers."""
+
     @abc.abstractmethod
     def masked(self, layer: Any, weights: Any = None, settings: Any = None):
         """Returns a mask wrapper around a layer.

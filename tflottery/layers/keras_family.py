@@ -8,6 +8,7 @@ import keras
 
 from tflottery.layers import family
 from tflottery.layers.masked import Masked
+from tflottery.layers.settings import wrapper_class_for
 
 
 class KerasFamily(family.Family):
@@ -20,9 +21,15 @@ class KerasFamily(family.Family):
         """The module `keras`."""
         return keras
 
+    @property
+    def wrapper_class(self):
+        """`Masked`."""
+        return Masked
+
     def masked(self, layer, weights=None, settings=None):
-        """Returns a `Masked` around the layer."""
-        return Masked(layer, weights=weights, settings=settings)
+        """Returns a `Masked`, or what the settings say, around the layer."""
+        made_by = wrapper_class_for(settings, self)
+        return made_by(layer, weights=weights, settings=settings)
 
     def is_graph(self, layer):
         """Tells whether a model can be rebuilt around other layers."""

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from tflottery.layers import prunable
+from tflottery.layers.holding import HoldsMasks
 from tflottery.layers.keeping import (
     MaskedConstraint,
     MaskedRegularizer,
@@ -29,7 +30,7 @@ _STEP = "pruning_step"
 
 
 @keras.saving.register_keras_serializable(package="tflottery")
-class Masked(keras.layers.Wrapper):
+class Masked(HoldsMasks, keras.layers.Wrapper):
     """Runs a layer with its prunable weights masked: f(x; m * w).
 
     The mask acts where a weight is used, so an entry outside the mask neither
@@ -176,11 +177,6 @@ class Masked(keras.layers.Wrapper):
         if previously_locked:
             self._tracker.lock()
 
-    @property
-    def masked_weights(self) -> dict[str, tuple[Any, Any]]:
-        """`{relative path: (weight variable, boolean mask variable)}`."""
-        return dict(self._masked or {})
-
     def set_mask(self, path: str, mask) -> None:
         """Sets one mask and zeroes the stored entries outside it.
 
@@ -217,7 +213,8 @@ class Masked(keras.layers.Wrapper):
         variables = self.layer.variables
         given = {id(v): v.value for v in variables}
         given.update(
-            (id(v), keep(v.value, m)) for v, m in self.masked_weights.values()
+            (id(v), self.weight_in_use(path, v.value))
+            for path, (v, _) in (self._masked or {}).items()
         )
         # Every value is handed over: a scope hides the one around it.
         with Recording(
@@ -230,6 +227,10 @@ class Masked(keras.layers.Wrapper):
         if scope.losses:
             self.add_loss(list(scope.losses))
         return outputs
+
+    def weight_in_use(self, path: str, value: Any) -> Any:
+        """Returns what the layer computes with for a weight's stored value."""
+        return keep(value, self._masked[path][1])
 
     def compute_output_spec(self, *args, **kwargs):
         """Returns what the wrapped layer returns."""

@@ -143,10 +143,37 @@ class PruningSettings:
         """Returns the settings as plain JSON values."""
         return {**dataclasses.asdict(self), "skip": list(self.skip)}
 
+    def wrapper_class(self, of: Any) -> type:
+        """Returns the class of the wrappers that carry such settings.
+
+        Args:
+            of: the `Family` of the model.
+        """
+        return of.wrapper_class
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> PruningSettings:
-        """Makes settings from `get_config`."""
-        return cls(**{**config, "skip": tuple(config.get("skip", ()))})
+        """Makes settings from `get_config`, of the class that wrote it."""
+        values = {**config, "skip": tuple(config.get("skip", ()))}
+        kind = values.pop("kind", None)
+        return (cls if kind is None else _kinds[kind])(**values)
+
+
+_kinds: dict[str, type[PruningSettings]] = {}
+
+
+def register_kind(cls: type[PruningSettings]) -> type[PruningSettings]:
+    """Makes a subclass known to `from_config`, by its name.
+
+    Its `get_config` has that name under `"kind"`.
+    """
+    _kinds[cls.__name__] = cls
+    return cls
+
+
+def wrapper_class_for(settings: PruningSettings | None, of: Any) -> type:
+    """Returns the class of the wrappers to be made in a family."""
+    return of.wrapper_class if settings is None else settings.wrapper_class(of)
 
 
 def prunes_frozen(settings: PruningSettings | None) -> bool:

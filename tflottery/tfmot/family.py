@@ -10,6 +10,7 @@ import contextlib
 import functools
 
 from tflottery.layers import family, paths
+from tflottery.layers.settings import wrapper_class_for
 from tflottery.tfmot import guard
 
 
@@ -23,11 +24,17 @@ class TFKerasFamily(family.Family):
         """The module `tf_keras`."""
         return guard.tf_keras()
 
-    def masked(self, layer, weights=None, settings=None):
-        """Returns a `tflottery.tfmot.wrapper.PruneLowMagnitude`."""
+    @property
+    def wrapper_class(self):
+        """`tflottery.tfmot.wrapper.PruneLowMagnitude`."""
         from tflottery.tfmot.wrapper import PruneLowMagnitude
 
-        return PruneLowMagnitude(layer, weights=weights, settings=settings)
+        return PruneLowMagnitude
+
+    def masked(self, layer, weights=None, settings=None):
+        """Returns its wrapper, or what the settings say, around the layer."""
+        made_by = wrapper_class_for(settings, self)
+        return made_by(layer, weights=weights, settings=settings)
 
     def is_graph(self, layer):
         """Tells whether a model can be rebuilt around other layers."""

@@ -9,6 +9,7 @@ must not read each other's. So it is a variable that masks what is read.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -51,6 +52,8 @@ class MaskedVariable(guard.autocast_variable_class()):
             the layer that is being called.
         mask: boolean variable.
         owner: layer that holds the weight.
+        use: function of the stored value that returns what is read instead;
+            default: the value where `mask` holds, zero elsewhere.
 
     Example:
         >>> weight = tf.Variable([1.0, 2.0], name="w")
@@ -59,10 +62,10 @@ class MaskedVariable(guard.autocast_variable_class()):
         (array([1., 3.], dtype=float32), 'w:0')
     """
 
-    def __init__(self, variable, mask, owner):
+    def __init__(self, variable, mask, owner, use=None):
         self._casts = hasattr(variable, "_cast_dtype")
         super().__init__(variable._variable if self._casts else variable)
-        self._mask = mask
+        self._use = functools.partial(keep, mask=mask) if use is None else use
         self._owner = owner
         self._read_by: dict[int, tf.Tensor] = {}
 
@@ -83,7 +86,7 @@ class MaskedVariable(guard.autocast_variable_class()):
                 self._read_by[thread] = before
 
     def _masked(self, value, dtype):
-        return keep(tf.cast(value, dtype), self._mask)
+        return tf.cast(self._use(value), dtype)
 
     @property
     def _cast_dtype(self):

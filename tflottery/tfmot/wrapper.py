@@ -10,6 +10,7 @@ nothing pruned returns. The module loads tf_keras and TF-MOT.
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from typing import Any
 
@@ -18,16 +19,17 @@ import tensorflow as tf
 
 from tflottery.gradual import scheduled
 from tflottery.layers import paths, prunable
+from tflottery.layers.holding import HoldsMasks
 from tflottery.layers.settings import PruningSettings, paths_to_mask
 from tflottery.tfmot import guard, keeping, scratch, step_counter
 from tflottery.tfmot.host_pruning import HostPruning
-from tflottery.tfmot.masked_variable import MaskedVariable
+from tflottery.tfmot.masked_variable import MaskedVariable, keep
 
 tf_keras = guard.tf_keras()
 
 
 @tf_keras.saving.register_keras_serializable(package="tflottery")
-class PruneLowMagnitude(guard.wrapper_class()):
+class PruneLowMagnitude(HoldsMasks, guard.wrapper_class()):
     """Runs a tf_keras layer with its prunable weights masked: f(x; m * w).
 
     It is to tf_keras what `tflottery.Masked` is to Keras 3, and a TF-MOT
@@ -167,7 +169,12 @@ class PruneLowMagnitude(guard.wrapper_class()):
                     path.replace("/", "_") + "_threshold", (), "float32", 0.0
                 )
                 masked[path] = (variable, mask)
-                places[path].stand_in = MaskedVariable(variable, mask, owner)
+                places[path].stand_in = MaskedVariable(
+                    variable,
+                    mask,
+                    owner,
+                    functools.partial(self.weight_in_use, path),
+                )
                 triples.append((variable, mask, threshold))
             self.pruning_step = self._add_state("pruning_step", (), "int64", -1)
         self._note(
@@ -190,11 +197,6 @@ class PruneLowMagnitude(guard.wrapper_class()):
             else tf.VariableSynchronization.AUTO,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
-
-    @property
-    def masked_weights(self) -> dict[str, tuple[Any, Any]]:
-        """`{relative path: (weight variable, boolean mask variable)}`."""
-        return dict(self._masked or {})
 
     def set_mask(self, path: str, mask) -> None:
         """Sets one mask and zeroes the stored entries outside it.
@@ -239,6 +241,10 @@ class PruneLowMagnitude(guard.wrapper_class()):
             names = self.layer._call_spec.arg_names
             args, kwargs = _named(args, kwargs, names)
             return self.layer(*args, **kwargs)
+
+    def weight_in_use(self, path: str, value: Any) -> tf.Tensor:
+        """Returns what the layer computes with for a weight's stored value."""
+        return keep(value, self._masked[path][1])
 
     def _should_use_autograph(self):
         return False  # the wrapped layer has its own
