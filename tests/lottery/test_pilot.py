@@ -2,10 +2,12 @@
 
 LeNet-300-100 on 8x8 digits, the settings of Frankle and Carbin (2019) for
 MNIST but for the size of the images and the number of steps. What is asserted
-was found to hold in every choice of three out of five seeds, by an
-independent implementation; what needs more seeds to show is not. The 397 test
-images give accuracies in steps of a quarter of a point, so accuracies are
-averaged over the rounds before they are compared.
+was found to hold in every choice of three out of five seeds, by an independent
+implementation. What needs more seeds to show is left out; so is that the first
+tickets learn faster than the dense network, which on this division of the data
+is within the noise (500, 633 and 458 steps dense in three settings; the first
+tickets 500, below, and 544). The 397 test images give accuracies in steps of
+a quarter of a point, so accuracies are averaged over rounds.
 """
 
 from statistics import fmean
@@ -59,12 +61,6 @@ def test_tickets_learn_faster_than_controls(means, control, round):
 
 
 @pytest.mark.slow
-def test_early_tickets_learn_faster_than_the_dense_network(means):
-    early = fmean(means["ticket", round]["best_step"] for round in (1, 2, 3))
-    assert early < means["ticket", 0]["best_step"]
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("round", CONTROL_ROUNDS)
 def test_tickets_reach_a_lower_loss_than_their_masks_alone(means, round):
     ticket, reinit = means["ticket", round], means["random_reinit", round]
@@ -72,13 +68,12 @@ def test_tickets_reach_a_lower_loss_than_their_masks_alone(means, round):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("control", ["random_reinit", "random_ticket"])
-def test_tickets_generalise_better_than_controls(means, control):
-    ticket, other = (
+def test_tickets_generalise_better_than_their_masks_alone(means):
+    ticket, reinit = (
         fmean(means[b, r]["test_accuracy_best"] for r in CONTROL_ROUNDS)
-        for b in ("ticket", control)
+        for b in ("ticket", "random_reinit")
     )
-    assert ticket > other
+    assert ticket > reinit
 
 
 @pytest.mark.slow
