@@ -31,7 +31,7 @@ MAY_IMPORT = {
     **{name: _UP_TO_LAYERS for name in _MIDDLE},
     "tflite": {"core"},
     "export": _UP_TO_LAYERS | {"compaction", "tflite"},
-    "tfmot": _UP_TO_LAYERS | {"compaction", "gradual"},
+    "tfmot": _UP_TO_LAYERS | {"compaction", "gradual", "supermasks"},
     "callbacks": _BELOW_CALLBACKS | {"distribution"},
     **{name: {"core"} for name in _SIDE},
     "lottery": _UP_TO_LOTTERY - {"lottery"},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         distribution,
         export,
         models,
+        supermasks,
     )
     from tflottery.callbacks.gradual import UpdatePruningStep
     from tflottery.callbacks.tensorboard import PruningSummaries
@@ -103,6 +104,7 @@ _HOMES = {
     "set_mask": "layers.evidence",
     "sparsity": "layers.evidence",
     "strip_pruning": "layers.prune",
+    "supermasks": "",
     "update_pruning_step": "gradual.clock",
 }
 __all__ = [
@@ -145,6 +147,7 @@ __all__ = [
     "set_mask",
     "sparsity",
     "strip_pruning",
+    "supermasks",
     "update_pruning_step",
 ]
 
@@ -173,3 +176,4 @@ if pathlib.Path(sys.argv[0] if sys.argv else "").stem != "tflottery":
     # once, wrapped and compacted models can be loaded from the first moment.
     importlib.import_module(f"{__name__}.layers.subclassed")
     importlib.import_module(f"{__name__}.compaction.row_map")
+    importlib.import_module(f"{__name__}.supermasks.sparse_layers")

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tflottery import data
 from tflottery.data import augmentation
-from tflottery.lottery import config
+from tflottery.lottery import training_config
 
 ROW = np.arange(11)
 X = (1.0 + np.arange(11 * 16, dtype=np.float32)).reshape(11, 4, 4, 1)
@@ -96,4 +96,4 @@ def test_flat_inputs_are_refused():
 
 
 def test_the_settings_of_a_search_know_the_same_names():
-    assert config.AUGMENTATIONS == augmentation.names()
+    assert training_config.AUGMENTATIONS == augmentation.names()

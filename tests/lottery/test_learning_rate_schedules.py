@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tflottery.layers import state
-from tflottery.lottery import learning_rate_schedules, network
+from tflottery.lottery import compiling, learning_rate_schedules
 from tflottery.lottery.config import SearchConfig
 from tflottery.lottery.learning_rates import LearningRate
 
@@ -57,7 +57,7 @@ def _model(keras, config):
             keras.layers.Dense(1, use_bias=False, kernel_initializer="ones"),
         ]
     )
-    model.compile(network.make_optimizer(config, keras), "mse")
+    model.compile(compiling.make_optimizer(config, keras), "mse")
     return model
 
 

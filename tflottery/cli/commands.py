@@ -19,6 +19,7 @@ from tflottery.cli import (
     flags,
     help,
     report,
+    supermask,
 )
 
 
@@ -91,6 +92,14 @@ COMMANDS = {
             define=export.define,
             execute=export.execute,
             explain=export.explain,
+        ),
+        Command(
+            name="supermask",
+            summary="Find a subnetwork of a random network, without training.",
+            define=supermask.define,
+            execute=supermask.execute,
+            explain=supermask.explain,
+            on_interrupt="Interrupted. What is finished is kept. Go on with",
         ),
     )
 }

@@ -17,7 +17,7 @@ from typing import Any
 from absl import flags
 
 from tflottery.core import checks
-from tflottery.lottery import config as configs
+from tflottery.lottery import training_config
 
 _UNSET = ("unset", "none", "null", "")
 _BOOLEANS = {
@@ -138,9 +138,9 @@ def define_config_flags(
         TypeError: If a field is of another type.
 
     Example:
-        >>> values = define_config_flags(configs.SearchConfig)
+        >>> values = define_config_flags(training_config.TrainingConfig)
         >>> rest = values(["find", "--steps=200", "--nojit_compile"])
-        >>> given(values, configs.SearchConfig)
+        >>> given(values, training_config.TrainingConfig)
         {'steps': 200, 'jit_compile': False}
     """
     values = flags.FlagValues() if values is None else values
@@ -150,7 +150,7 @@ def define_config_flags(
         values[field.name] = SettingFlag(
             field.name,
             kind,
-            configs.default_of(field),
+            training_config.default_of(field),
             field.metadata.get("help", ""),
             optional,
         )

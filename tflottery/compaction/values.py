@@ -32,6 +32,11 @@ class Values:
     def __init__(self, model: Any, masks: Mapping[str, Any] | None = None):
         self._masks: dict[int, np.ndarray] = {}
         self._read: dict[int, np.ndarray] = {}
+        self._in_use = {
+            id(variable): wrapper.value_in_use(path)
+            for wrapper in evidence.wrappers(model)
+            for path, (variable, _) in wrapper.masked_weights.items()
+        }
         for variable, mask in _masks_within(model):
             self._add(variable, np.asarray(mask.numpy()) != 0)
         if masks is not None:
@@ -56,7 +61,9 @@ class Values:
     def of(self, variable: Any) -> np.ndarray:
         """Returns the value of a variable; not to be written to."""
         if id(variable) not in self._read:
-            value = np.asarray(variable.numpy())
+            value = self._in_use.get(id(variable))
+            if value is None:
+                value = np.asarray(variable.numpy())
             mask = self._masks.get(id(variable))
             if mask is not None:
                 value = np.where(mask, value, np.zeros((), value.dtype))

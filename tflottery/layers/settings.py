@@ -151,6 +151,9 @@ class PruningSettings:
         """
         return of.wrapper_class
 
+    def finish(self, wrapped: Any) -> None:
+        """Does what needs all wrappers of a model at once; nothing here."""
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> PruningSettings:
         """Makes settings from `get_config`, of the class that wrote it."""

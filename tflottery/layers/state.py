@@ -2,7 +2,7 @@
 
 Weights, biases, BatchNorm statistics, seed-generator states, optimizer slots,
 `iterations`, loss scale. Masks are not part of it: a rewind goes back in
-training, not in pruning.
+training, not in pruning. Scores that masks are trained by are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tflottery.layers import paths, replicas, slots
+from tflottery.layers import evidence, paths, replicas, slots
 
 OPTIMIZER = "optimizer/"
 REPLICAS = "replicas/"
@@ -57,7 +57,7 @@ def variables(model: Any, prefix: str = "") -> dict[str, Any]:
         `replicas/<number>/<path>` for each. With several workers, reading
         these is one exchange, which all workers must join.
     """
-    held = paths.variables(model)
+    held = {**paths.variables(model), **_of_trained_masks(model)}
     found = {WEIGHTS + path: variable for path, variable in held.items()}
     for path, copies in replicas.own_copies(held).items():
         found[WEIGHTS + path] = replicas.summary(held[path], copies)
@@ -183,6 +183,15 @@ def unsaved_randomness(model: Any) -> list[str]:
             if any(rates) or all(rate is None for rate in rates):
                 found.append(layer.name)
     return found
+
+
+def _of_trained_masks(model):
+    """Returns `{path: variable}` of scores and the like."""
+    return {
+        f"{path}/{name}": variable
+        for path, wrapper, relative in evidence.masked_weights(model)
+        for name, variable in wrapper.mask_state(relative).items()
+    }
 
 
 def _is_eager(model: Any) -> bool:

@@ -63,7 +63,9 @@ def wrap(
     report = Report() if report is None else report
     of = family.of(target)
     with placement.scope_of(target):
-        return _wrap(of, target, settings, predicate, report)
+        wrapped = _wrap(of, target, settings, predicate, report)
+        settings.finish(wrapped)
+        return wrapped
 
 
 def _wrap(of, target, settings, predicate, report):

@@ -1,38 +1,21 @@
-"""`SearchConfig`: the settings of a search, checked, and their digest.
-
-Every field is also a command-line flag; its help text stands beside it. The
-digest covers the settings that differ from the defaults, so that a setting
-added later does not orphan the runs made before it.
-"""
+"""`SearchConfig`: the settings of a search, checked."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from tflottery.core import checks, documents
+from tflottery.core import checks
 from tflottery.core.step import Step
 from tflottery.layers.settings import DEFAULT_FRACTION, PruningSettings
-from tflottery.lottery.learning_rates import LearningRate
+from tflottery.lottery.training_config import TrainingConfig, setting
 from tflottery.rewinding import policy
-
-# As `tflottery.data.augmentation` knows them, which is too heavy to import.
-AUGMENTATIONS = ("none", "flip", "crop", "crop_flip", "stretch_flip")
-
-
-def _field(default: Any, help: str) -> Any:
-    if isinstance(default, dict):
-        return dataclasses.field(
-            default_factory=lambda: dict(default), metadata={"help": help}
-        )
-    return dataclasses.field(default=default, metadata={"help": help})
 
 
 @dataclasses.dataclass(frozen=True)
-class SearchConfig:
+class SearchConfig(TrainingConfig):
     """What a search does; all values are plain.
 
     Fields are documented by their `help` metadata, which is also the text of
@@ -50,99 +33,40 @@ class SearchConfig:
         True
     """
 
-    dataset: str = _field("mnist1d", "Data: mnist1d, digits or tfds:NAME.")
-    dataset_options: dict[str, Any] = _field(
-        {}, "Further arguments of a tfds: set, such as image_size, as JSON."
-    )
-    augmentation: str = _field(
-        "none",
-        "Random changes to training images: none, flip, crop (pad by 4), "
-        "crop_flip, stretch_flip.",
-    )
-    model: str = _field("mlp", "Model of the zoo, such as lenet_300_100.")
-    model_options: dict[str, Any] = _field(
-        {}, "Further arguments of the model's builder, as JSON."
-    )
-    keras: str = _field("keras", "Keras family of the model: keras, tf_keras.")
-    batch_size: int = _field(60, "Examples per step.")
-    steps: int = _field(2000, "Training length T of the dense network.")
-    optimizer: str = _field("adam", "Optimizer, by its Keras name.")
-    learning_rate: float = _field(1.2e-3, "Learning rate.")
-    schedule: str = _field(
-        "constant",
-        "Learning rate over the steps: constant, step, linear, exponential or "
-        "cosine.",
-    )
-    schedule_options: dict[str, Any] = _field(
-        {},
-        "Its arguments, as JSON: boundaries and factor (step), final (the last "
-        "three), warmup (all); steps as 20000 or '50%'.",
-    )
-    optimizer_options: dict[str, Any] = _field(
-        {}, "Further arguments of the optimizer, as JSON."
-    )
-    rounds: int = _field(12, "Rounds of pruning after the dense round 0.")
-    prune_fraction: float = _field(
+    rounds: int = setting(12, "Rounds of pruning after the dense round 0.")
+    prune_fraction: float = setting(
         0.2, "Share of the surviving weights removed each round."
     )
-    output_prune_fraction: float | None = _field(
+    output_prune_fraction: float | None = setting(
         None, "The same for the last layer; unset: as the others."
     )
-    layer_prune_fractions: dict[str, float] = _field(
+    layer_prune_fractions: dict[str, float] = setting(
         {},
         "The same for some layers, by name or regular expression, as JSON; 0 "
         "never prunes.",
     )
-    scope: str = _field("layerwise", "global, layerwise or erk.")
-    criterion: str = _field("magnitude", "Which weights go first.")
-    structure: str = _field(
+    scope: str = setting("layerwise", "global, layerwise or erk.")
+    criterion: str = setting("magnitude", "Which weights go first.")
+    structure: str = setting(
         "unstructured", "unstructured, block, n_of_m or channel."
     )
-    structure_options: dict[str, Any] = _field(
+    structure_options: dict[str, Any] = setting(
         {}, "Arguments of the structure, as JSON."
     )
-    rewind_to: str = _field("0it", "Rewind point: 0it, 500it, 2ep or 2%.")
-    policy: str = _field("weight_rewinding", "What goes back between rounds.")
-    rewind_optimizer: str = _field(
+    rewind_to: str = setting("0it", "Rewind point: 0it, 500it, 2ep or 2%.")
+    policy: str = setting("weight_rewinding", "What goes back between rounds.")
+    rewind_optimizer: str = setting(
         "fresh", "Optimizer slots on rewinding: restore or fresh."
     )
-    validation_size: int | None = _field(
-        None, "Examples held out of the training data; unset: the data's own."
-    )
-    validate_every: int = _field(100, "Steps between two validations.")
-    replicates: int = _field(1, "Independent repetitions, each with its seed.")
-    seed: int = _field(0, "Seed of all randomness.")
-    jit_compile: bool = _field(True, "Compile the train step with XLA.")
 
     def __post_init__(self):
-        for name in ("batch_size", "steps", "validate_every", "replicates"):
-            checks.check_positive_int(name, getattr(self, name))
+        super().__post_init__()
         checks.check_non_negative_int("rounds", self.rounds)
-        checks.check_non_negative_int("seed", self.seed)
-        checks.check_choice("keras", self.keras, ("keras", "tf_keras"))
         checks.check_choice("policy", self.policy, policy.names())
         checks.check_choice(
             "rewind_optimizer", self.rewind_optimizer, ("restore", "fresh")
         )
-        if self.validation_size is not None:
-            checks.check_positive_int("validation_size", self.validation_size)
-        checks.check_choice("augmentation", self.augmentation, AUGMENTATIONS)
-        if not self.learning_rate > 0:
-            raise ValueError(
-                "`learning_rate` must be greater than 0. Received: "
-                f"learning_rate={self.learning_rate}. Adam is often run at "
-                "0.001."
-            )
-        if self.steps % self.validate_every:
-            every = self.validate_every
-            raise ValueError(
-                "`steps` must be a multiple of `validate_every`, so that the "
-                f"last step is validated. Received: steps={self.steps}, "
-                f"validate_every={self.validate_every}. Use steps="
-                f"{max(self.steps - self.steps % every, every)}."
-            )
         Step.parse(self.rewind_to)
-        _ = self.rate  # refuses
         self.settings()
 
     def settings(self, output_layer: str | None = None) -> PruningSettings:
@@ -189,14 +113,9 @@ class SearchConfig:
         return {"name": self.structure, "config": self.structure_options}
 
     @property
-    def rate(self) -> LearningRate:
-        """The learning rate as a function of the step."""
-        return LearningRate(
-            self.learning_rate,
-            self.schedule,
-            self.steps,
-            self.schedule_options,
-        )
+    def ticket_rounds(self) -> range:
+        """The rounds of the search, the dense round 0 among them."""
+        return range(self.rounds + 1)
 
     @property
     def rewind_step(self) -> int | None:
@@ -205,35 +124,6 @@ class SearchConfig:
         if step.unit == "ep":
             return None
         return step.to_steps(total_steps=self.steps)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns all fields."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> SearchConfig:
-        """Makes a config; an unknown field is refused with nearest names."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        for name in values:
-            checks.check_choice("config field", name, known)
-        return cls(**values)
-
-    def replace(self, **changes: Any) -> SearchConfig:
-        """Returns a copy with some fields changed."""
-        return self.from_dict({**self.to_dict(), **changes})
-
-    def changed(self) -> dict[str, Any]:
-        """Returns the fields that differ from their defaults."""
-        return {
-            field.name: value
-            for field in dataclasses.fields(self)
-            if (value := getattr(self, field.name)) != default_of(field)
-        }
-
-    def digest(self) -> str:
-        """Returns the name of the run: 12 hex digits over `changed()`."""
-        text = documents.canonical_json(self.changed())
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _by_precision(fractions: Mapping[str, float]) -> list[tuple[str, float]]:
@@ -252,10 +142,3 @@ def _by_precision(fractions: Mapping[str, float]) -> list[tuple[str, float]]:
         fractions.items(),
         key=lambda item: (not re.fullmatch(r"[\w/-]+", item[0]), item[0]),
     )
-
-
-def default_of(field: dataclasses.Field) -> Any:
-    """Returns the default value of a config field."""
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default

@@ -1,19 +1,19 @@
-"""The data of a search, as its settings name them."""
+"""The data of an experiment, as its settings name them."""
 
 from __future__ import annotations
 
 from tflottery import data as datasets
 from tflottery.core.seeds import child_seed
-from tflottery.lottery.config import SearchConfig
+from tflottery.lottery.training_config import TrainingConfig
 
 
 def load_data(
-    config: SearchConfig, data_dir: str | None = None
+    config: TrainingConfig, data_dir: str | None = None
 ) -> datasets.Dataset:
     """Returns the data that settings name, divided and augmented alike.
 
     Args:
-        config: the settings of a search.
+        config: the settings of a training.
         data_dir: folder of TFDS data.
 
     Raises:
@@ -21,7 +21,7 @@ def load_data(
             settings ask for.
 
     Example:
-        >>> load_data(SearchConfig(dataset="digits")).train_size
+        >>> load_data(TrainingConfig(dataset="digits")).train_size
         1100
     """
     data = datasets.load(

@@ -11,13 +11,10 @@ import contextlib
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import tensorflow as tf
-
 from tflottery import models
-from tflottery.distribution import limits
 from tflottery.layers import (
     evidence,
     prunable,
@@ -27,15 +24,14 @@ from tflottery.layers import (
     state,
 )
 from tflottery.layers import family as families
-from tflottery.lottery import learning_rate_schedules
+from tflottery.lottery import compiling
 from tflottery.lottery.config import SearchConfig
+from tflottery.lottery.training_config import TrainingConfig
 
 _logger = logging.getLogger("tflottery")
 
-_LOSS_ALONE = "cross_entropy"
 
-
-def builder(config: SearchConfig, data: Any) -> Callable[[int], Any]:
+def builder(config: TrainingConfig, data: Any) -> Callable[[int], Any]:
     """Returns the function that builds the zoo's model from a seed."""
     keras = families.get(config.keras).keras
 
@@ -121,12 +117,6 @@ def prepare(
     plain = build(seed)
     compiled = getattr(plain, "optimizer", None) is not None
     keras = families.of(plain).keras
-    steps_per_execution, jit_compile = limits.choose(
-        tf.distribute.get_strategy(),
-        families.family_of(plain),
-        config.validate_every,
-        config.jit_compile,
-    )
     model = prune.wrap_with_settings(
         plain, config.settings(output_layer(plain))
     )
@@ -135,7 +125,9 @@ def prepare(
             "The model of a search must have something to prune. Received: "
             f"`{plain.name}` without any kernel of rank 2 or more."
         )
-    optimizer = plain.optimizer if compiled else make_optimizer(config, keras)
+    optimizer = (
+        plain.optimizer if compiled else compiling.make_optimizer(config, keras)
+    )
     if not compiled and config.rate.unreached:
         _logger.warning(
             "The schedule of the learning rate does not fit steps=%d: %s lie "
@@ -156,20 +148,13 @@ def prepare(
     arguments: dict[str, Any] = {}
     if compiled:
         arguments.update(
-            loss=plain.loss, metrics=_metrics_of(plain), loss_weights=None
+            loss=plain.loss,
+            metrics=compiling.metrics_of(plain),
+            loss_weights=None,
         )
     else:
-        arguments.update(
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy", *_loss_alone(plain, keras)],
-        )
-    model.compile(
-        optimizer=optimizer,
-        steps_per_execution=steps_per_execution,
-        jit_compile=jit_compile,
-        **arguments,
-    )
-    slots.build(model.optimizer, model.trainable_variables)
+        arguments.update(compiling.classification(plain))
+    compiling.compile_for(model, config, optimizer=optimizer, **arguments)
     return model
 
 
@@ -192,56 +177,10 @@ def reseed(model: Any, build: Callable[[int], Any], seed: int) -> None:
     state.renew_optimizer(model, 0)
 
 
-def make_optimizer(config: SearchConfig, keras: Any = None) -> Any:
-    """Returns the optimizer a config names.
-
-    Args:
-        config: settings of the search.
-        keras: module of the model's family; default: the one the config
-            names, which is not that of a user's own model.
-    """
-    if keras is None:
-        keras = families.get(config.keras).keras
-    # By its class: from a config without a module, tf_keras would make its
-    # legacy optimizer, whose arithmetic is another.
-    classes = {
-        name.lower(): value
-        for name, value in vars(keras.optimizers).items()
-        if inspect.isclass(value)
-    }
-    cls = classes.get(config.optimizer.lower())
-    if cls is None:  # a registered one of the user's, or an error that says so
-        cls = type(keras.optimizers.get(config.optimizer))
-    rate = learning_rate_schedules.make(config.rate, keras)
-    return cls.from_config({"learning_rate": rate, **config.optimizer_options})
-
-
 def output_layer(model: Any) -> str | None:
     """Returns the name of the last layer that has a prunable weight."""
     weights = prunable.prunable_weights(model)
     return weights[-1].path.split("/")[0] if weights else None
-
-
-def loss_of(metrics: Mapping[str, float]) -> float:
-    """Returns the loss among metrics, without penalties where that is known.
-
-    Example:
-        >>> loss_of({"loss": 0.7, "cross_entropy": 0.5, "accuracy": 0.8})
-        0.5
-    """
-    return metrics.get(_LOSS_ALONE, metrics["loss"])
-
-
-def _loss_alone(model: Any, keras: Any) -> list[Any]:
-    """Returns a metric of the loss without weight decay, if there is any.
-
-    Early stopping is judged by it: Keras adds the penalties to the loss in
-    validation too, where they would hide that the network has overfitted.
-    """
-    if not model.losses:
-        return []
-    metric = keras.metrics.SparseCategoricalCrossentropy
-    return [metric(name=_LOSS_ALONE, from_logits=True)]
 
 
 def _set_random_seed(seed: int) -> list[str]:
@@ -269,14 +208,3 @@ def _randomness_in_variables() -> Iterator[None]:
         yield
     finally:
         switch.disable_tf_random_generator()
-
-
-def _metrics_of(model: Any) -> list[Any]:
-    of_tf_keras = getattr(model, "compiled_metrics", None)
-    if hasattr(of_tf_keras, "_user_metrics"):  # lists none before it trains
-        return of_tf_keras._user_metrics or ["accuracy"]
-    return [
-        metric
-        for metric in getattr(model, "metrics", [])
-        if metric.name not in ("loss", "compile_metrics")
-    ] or ["accuracy"]

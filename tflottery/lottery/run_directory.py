@@ -15,8 +15,8 @@ from typing import Any
 from tflottery.core import documents, files
 from tflottery.core.claims import Claim, ClaimedError
 from tflottery.distribution.workers import Workers
-from tflottery.lottery.config import SearchConfig
 from tflottery.lottery.journal import ReplicateJournal, as_csv
+from tflottery.lottery.training_config import TrainingConfig
 
 _logger = logging.getLogger("tflottery")
 
@@ -45,7 +45,7 @@ class RunDirectory:
 
     Args:
         path: folder, local or remote; made if it is not there.
-        config: the settings of the search.
+        config: the settings of the experiment.
         extra: further facts that must be the same on resuming, such as the
             names of a build function and of a data set.
         workers: the processes that run this search together. Default: this
@@ -58,7 +58,7 @@ class RunDirectory:
     def __init__(
         self,
         path: Any,
-        config: SearchConfig,
+        config: TrainingConfig,
         extra: Mapping[str, Any],
         workers: Workers | None = None,
     ):
@@ -174,7 +174,7 @@ class RunDirectory:
         self, journal: ReplicateJournal
     ) -> Iterator[tuple[tuple[int, str, int, int], ReplicateJournal]]:
         """Yields `(replicate, branch, draw, round)` and where its files are."""
-        for round in range(self.config.rounds + 1):
+        for round in self.config.ticket_rounds:
             yield (journal.number, "ticket", 0, round), journal
         for branch, draw in journal.draws():
             of_draw = journal.of_branch(branch, draw)

@@ -19,7 +19,7 @@ from tflottery.callbacks.callback import Callback
 from tflottery.distribution import batches
 from tflottery.distribution.workers import Workers
 from tflottery.layers import state
-from tflottery.lottery import network
+from tflottery.lottery import compiling
 from tflottery.lottery.checkpoint import (
     CheckpointFile,
     RoundProgress,
@@ -232,7 +232,7 @@ class _Watch(Callback):
         row = {
             "step": self.progress.step,
             "train_loss": loss,
-            "validation_loss": network.loss_of(found),
+            "validation_loss": compiling.loss_of(found),
             "validation_accuracy": accuracy_of(found),
         }
         if not np.isfinite(row["validation_loss"]):

@@ -9,10 +9,10 @@ def prune_scope() -> Any:
     """Returns a scope in which our tf_keras models can be loaded.
 
     A process that has wrapped no tf_keras model yet needs it for one that is
-    wrapped, or compacted with rows of an embedding merged, whatever the
-    format of the file, as with TF-MOT. Keras 3 models need no scope. Files of
-    TF-MOT's own wrappers load in this scope too, as TF-MOT's wrappers;
-    `tflottery.prune_iteratively` takes them over.
+    wrapped, of a supermask, or compacted with rows of an embedding merged,
+    whatever the format of the file, as with TF-MOT. Keras 3 models need no
+    scope. Files of TF-MOT's own wrappers load in this scope too, as TF-MOT's
+    wrappers; `tflottery.prune_iteratively` takes them over.
 
     Returns:
         A context manager.
@@ -26,6 +26,7 @@ def prune_scope() -> Any:
     """
     from tflottery.compaction import row_map
     from tflottery.layers.subclassed import MaskedSubclassedModel
+    from tflottery.supermasks import registered
     from tflottery.tfmot import guard
     from tflottery.tfmot.wrapper import PruneLowMagnitude
 
@@ -36,5 +37,6 @@ def prune_scope() -> Any:
             "tflottery>PruneLowMagnitude": PruneLowMagnitude,
             "tflottery>RowMap": row_map.class_for(tf_keras),
             "tflottery>MaskedSubclassedModel": MaskedSubclassedModel,
+            **registered.custom_objects("tf_keras"),
         }
     )

@@ -32,9 +32,7 @@ class StepCounter:
         Raises:
             RuntimeError: nobody follows the schedule.
         """
-        training = guard.call_context().training
-        if training is None:
-            training = guard.tf_keras().backend.learning_phase()
+        training = is_training()
         is_known = isinstance(training, (bool, int))
         if is_known and not training:
             return
@@ -47,6 +45,18 @@ class StepCounter:
                 return  # a second use of the layer in the same step
             self._counted_in = weakref.ref(graph)
         wrapper.pruning_step.assign_add(tf.cast(training, tf.int64))
+
+
+def is_training() -> Any:
+    """Returns whether the call that is being made is for training.
+
+    Returns:
+        A bool or an int, or a tensor where only the graph will know.
+    """
+    training = guard.call_context().training
+    if training is None:
+        training = guard.tf_keras().backend.learning_phase()
+    return training
 
 
 def _check_followed(wrapper):

@@ -242,6 +242,10 @@ class PruneLowMagnitude(HoldsMasks, guard.wrapper_class()):
             args, kwargs = _named(args, kwargs, names)
             return self.layer(*args, **kwargs)
 
+    def is_training(self) -> Any:
+        """Returns whether the call that is being made is for training."""
+        return step_counter.is_training()
+
     def weight_in_use(self, path: str, value: Any) -> tf.Tensor:
         """Returns what the layer computes with for a weight's stored value."""
         return keep(value, self._masked[path][1])
