@@ -20,8 +20,10 @@ from tflottery.supermasks.certificate import Certificate
 def draw_errors(certificates: Iterable[Certificate]) -> Figure:
     """Draws the largest error of a weight against the random units per weight.
 
-    A construction that is logarithmic is a falling line; what no sample met
-    stands on the same axis as a hollow marker, its control as a cross.
+    On the left the units are on a linear axis, where what is logarithmic
+    falls in a straight line and what takes many more leaves the picture; on
+    the right on a logarithmic one, with all of it. A ticket that something
+    is missing from has a hollow marker, a control a cross.
 
     Args:
         certificates: Of tickets for one target, with other errors allowed;
@@ -43,18 +45,29 @@ def draw_errors(certificates: Iterable[Certificate]) -> Figure:
             "[ticket.certificate, ...]."
         )
     with drawing.style():
-        figure = drawing.new_figure(6.4, 4.2)
-        axes = figure.subplots()
-        groups = itertools.groupby(found, key=lambda c: c.construction)
+        figure = drawing.new_figure(9.6, 4.4)
+        linear, logarithmic = figure.subplots(1, 2, sharey=True)
+        groups = [
+            (name, list(group))
+            for name, group in itertools.groupby(
+                found, key=lambda c: c.construction
+            )
+        ]
         for number, (name, group) in enumerate(groups):
-            _draw_construction(axes, number, name, list(group))
-        axes.set(
-            xscale="log",
+            for axes in (linear, logarithmic):
+                _draw_construction(axes, number, name, group)
+        most = sorted(max(map(_units, group)) for _, group in groups)
+        linear.set(
             yscale="log",
-            xlabel="Random units sampled for each weight of the target",
             ylabel="Largest error of a weight",
+            xlim=(0, 1.1 * most[max(len(most) - 2, 0)]),
         )
-        axes.legend()
+        logarithmic.set(xscale="log")
+        figure.supxlabel(
+            "Random units sampled for each weight of the target", fontsize=10
+        )
+        handles, labels = linear.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return figure
 
 
@@ -91,7 +104,7 @@ def _draw_construction(axes, number, name, group):
             linestyle=":",
             color=color,
             marker="x",
-            label=f"{name}, control: {controls[0][1].name}",
+            label=f"{name}: control ({controls[0][1].name})",
         )
 
 
