@@ -536,9 +536,8 @@ def checkpoint_in(folder, name):
     return CheckpointFile(ReplicateJournal(folder, 0, {}), name)
 
 
-@pytest.mark.parametrize(
-    "jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("jit_compile", [False, True])
 def test_a_round_of_tf_keras_goes_on_from_its_checkpoint(tmp_path, jit_compile):
     """With Dropout, whose random state has to go on too."""
     data = tflottery.data.load("digits", seed=0)

@@ -90,7 +90,8 @@ def _wait_for(path, workers):
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [1, 0])
 def test_a_worker_killed_in_a_round_costs_nothing_but_time(
     victim, uninterrupted, tmp_path
 ):

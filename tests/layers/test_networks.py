@@ -13,10 +13,6 @@ import tflottery
 from tflottery.layers import evidence
 
 FAMILIES = {"keras": keras, "tf_keras": tf_keras}
-SMALL = {
-    "keras": ("MobileNetV3Small",),
-    "tf_keras": (),  # all are slow
-}
 
 
 def application_builders():
@@ -38,7 +34,7 @@ def parameters():
         pytest.param(
             family,
             name,
-            marks=() if name in SMALL[family] else pytest.mark.slow,
+            marks=pytest.mark.slow,
             id=f"{family}-{name}",
         )
         for family, name in BUILDERS
