@@ -28,7 +28,7 @@ def _help(capsys, *arguments):
 def test_the_overview_lists_every_command_and_no_other(capsys):
     text = _help(capsys)
     listed = text.split("Commands:\n")[1].split("\n\n")[0].splitlines()
-    names = ["find", "controls", "analyse", "report", "export"]
+    names = ["find", "controls", "analyse", "report", "export", "supermask"]
     assert [line.split()[0] for line in listed] == names
     assert list(commands.COMMANDS) == names
 

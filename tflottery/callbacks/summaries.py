@@ -242,7 +242,7 @@ def measure(model: Any) -> Measurement:
     tensors = {}
     for path, wrapper, relative in evidence.masked_weights(model):
         owners = {name: owner for name, _, owner in paths.walk(wrapper.layer)}
-        weight = wrapper.value_in_use(relative)
+        weight = wrapper.measured_value(relative)
         tensors[path] = summarise(
             weight,
             *axes_of(owners[relative], path.rsplit("/", 1)[-1], weight.ndim),

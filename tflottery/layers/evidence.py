@@ -75,13 +75,14 @@ def current_weights(model: Any) -> dict[str, np.ndarray]:
     }
 
 
-def weights_in_use(model: Any) -> dict[str, np.ndarray]:
-    """Returns what the masked weights are where they are used, by path.
+def measured_weights(model: Any) -> dict[str, np.ndarray]:
+    """Returns the arrays that sparsity is measured on, by path.
 
-    Where masks are set once, as in a search, these are the stored values.
+    The stored values; for supermasks, which leave the stored weights alone,
+    those the network computes with.
     """
     return {
-        path: wrapper.value_in_use(relative)
+        path: wrapper.measured_value(relative)
         for path, wrapper, relative in masked_weights(model)
     }
 
@@ -224,10 +225,10 @@ def _keras_paths(model: Any) -> dict[str, str]:
 
 
 def sparsity(model: Any) -> float:
-    """Measures the share of zeros among the prunable weights.
+    """Measures the share of zeros among the prunable weights as stored.
 
-    What is counted is what the network computes with, never what a schedule
-    aims at.
+    What is counted is what the variables hold, never what a schedule aims at.
+    Supermasks leave the variables alone: there the weights in use count.
 
     Args:
         model: any model, layer or list of layers, wrapped or not.
@@ -242,7 +243,7 @@ def sparsity(model: Any) -> float:
         >>> tflottery.sparsity(tflottery.prune_once(model, sparsity=0.75))
         0.75
     """
-    values = list(weights_in_use(model).values())
+    values = list(measured_weights(model).values())
     if not values:
         items = model if isinstance(model, (list, tuple)) else [model]
         values = [

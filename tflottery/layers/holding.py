@@ -40,3 +40,14 @@ class HoldsMasks:
         variable, mask = self.masked_weights[path]
         value = variable.numpy()
         return np.where(mask.numpy(), value, np.zeros((), value.dtype))
+
+    def measured_value(self, path: str) -> np.ndarray:
+        """Returns what sparsity is measured on.
+
+        The stored value: where masks are set, it must hold the zeros itself,
+        and whatever brings weights back behind a mask is to be seen.
+
+        Args:
+            path: relative path of the weight, one of `masked_weights`.
+        """
+        return self.masked_weights[path][0].numpy()

@@ -147,6 +147,10 @@ class Scored(HoldsMasks):
         used = self._product(path, self._masked[path][0], False).numpy()
         return np.where(used == 0, np.zeros((), used.dtype), used)  # no -0.0
 
+    def measured_value(self, path: str) -> np.ndarray:
+        """Returns the weight in use: what is stored has no zeros."""
+        return self.value_in_use(path)
+
     def set_mask(self, path: str, mask) -> None:
         """Refuses any mask but the one that the scores make.
 
