@@ -72,7 +72,7 @@ class RunFiles:
                 "Run `tflottery find` with this `--run_dir` first."
             )
         stored = documents.read_json(place)
-        self.config = SearchConfig.from_dict(stored["config"])
+        self.config = SearchConfig.stored(run_dir, stored)
         self.identity = stored["identity"]
         self._rounds = None if rounds is None else _checked(rounds)
         self._finished: dict[tuple[int, str, int], list[int]] = {}

@@ -8,7 +8,7 @@ from typing import Any
 from absl import flags as absl_flags
 
 from tflottery.cli import networks
-from tflottery.core import checks
+from tflottery.core import checks, files
 
 METHODS = {
     "logarithmic": "Orseau et al.: hyperbolic weights, each target weight "
@@ -74,6 +74,8 @@ def run(values: absl_flags.FlagValues, method: str) -> int:
     if given["epsilon"] is None and given["weight_error"] is None:
         given["weight_error"] = 0.01
     source = networks.source(given)
+    # Now, since a search would be lost if it were impossible afterwards.
+    files.as_path(output).parent.mkdir(parents=True, exist_ok=True)
     print(f"The target is {source.words()}.", file=sys.stderr, flush=True)
 
     from tflottery import supermasks
@@ -100,9 +102,9 @@ def run(values: absl_flags.FlagValues, method: str) -> int:
         },
     )
     print(file=sys.stderr)
-    ticket.save(output)
     print(ticket.certificate)
     print()
+    ticket.save(output)
     for name, model in (("target", target), ("ticket", ticket.model)):
         print(f"test accuracy      {name}: {_accuracy(model, source):.2%}")
     print(f"\n  model         {output}")

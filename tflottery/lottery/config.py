@@ -69,6 +69,26 @@ class SearchConfig(TrainingConfig):
         Step.parse(self.rewind_to)
         self.settings()
 
+    @classmethod
+    def stored(cls, run_dir: Any, facts: Mapping[str, Any]) -> SearchConfig:
+        """Returns the settings of a search as its `config.json` has them.
+
+        Args:
+            run_dir: the folder, for the message.
+            facts: what the file says.
+
+        Raises:
+            ValueError: the folder is not that of a search.
+        """
+        if facts["identity"].get("what") == "supermask":
+            raise ValueError(
+                "`run_dir` must be the folder of a search. Received: run_dir="
+                f"{str(run_dir)!r}, where supermasks were trained. Give the "
+                "same `tflottery supermask` line with --output=NAME.keras, and "
+                "use that file."
+            )
+        return cls.from_dict(facts["config"])
+
     def settings(self, output_layer: str | None = None) -> PruningSettings:
         """Returns how the model is pruned.
 

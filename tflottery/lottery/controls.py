@@ -104,4 +104,4 @@ def stored_config(run_dir: Any) -> SearchConfig:
             f"run_dir={str(run_dir)!r}, which has no config.json. Run "
             "`tflottery find --run_dir=...` or `find_ticket` first."
         )
-    return SearchConfig.from_dict(documents.read_json(place)["config"])
+    return SearchConfig.stored(run_dir, documents.read_json(place))

@@ -166,7 +166,7 @@ class FinishedRound:
                 "Run `tflottery find` with this `--run_dir` first."
             )
         stored = documents.read_json(place)
-        config = SearchConfig.from_dict(stored["config"])
+        config = SearchConfig.stored(run_dir, stored)
         checks.check_non_negative_int("replicate", replicate)
         if replicate >= config.replicates:
             raise ValueError(

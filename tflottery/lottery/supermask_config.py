@@ -62,6 +62,15 @@ class SupermaskConfig(TrainingConfig):
         if self.learning_rate is None:
             object.__setattr__(self, "learning_rate", METHODS[self.method])
         super().__post_init__()
+        if self.method == "bernoulli":
+            for name, default in (("density", 0.5), ("scope", "layerwise")):
+                value = getattr(self, name)
+                if value != default:
+                    raise ValueError(
+                        f"`{name}` is for edge_popup: bernoulli learns how "
+                        f"many weights to use. Received: {name}={value} with "
+                        "method=bernoulli. Leave it out."
+                    )
 
     def options(self) -> dict[str, Any]:
         """Returns the arguments of the method's function."""

@@ -99,7 +99,7 @@ def bernoulli_supermask(
     )
     start = checks.check_finite("initial_score", initial_score)
     law = weight_laws.check(initial_weights)
-    wrapped = wrapping.wrap(model, settings, predicate)
+    wrapped = wrapping.wrap(model, settings, predicate, seed)
     for path, wrapper, relative, is_depthwise in wrapping.kernels(wrapped):
         variable = wrapper.masked_weights[relative][0]
         variable.assign(

@@ -116,8 +116,8 @@ def edge_popup(
         rank_by=checks.check_choice("rank_by", rank_by, _RANKINGS),
     )
     law = weight_laws.check(initial_weights)
-    wrapped = wrapping.wrap(model, settings, predicate)
-    wrapping.check_names(wrapped, settings.density)
+    checks.check_instance("scale_weights", scale_weights, bool)
+    wrapped = wrapping.wrap(model, settings, predicate, seed, settings.density)
     for path, wrapper, relative, is_depthwise in wrapping.kernels(wrapped):
         names = wrapping.names_of(path, wrapper, relative)
         share = wrapping.density_of(settings.density, names)

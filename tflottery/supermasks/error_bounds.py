@@ -107,6 +107,7 @@ def weight_error_for(layers: Sequence[LayerSize], epsilon: float) -> float:
     def error(log_w):
         return output_errors(layers, [float(np.exp(log_w))] * len(layers))[-1]
 
+    epsilon = float(epsilon)
     low, high = -200.0, 50.0
     if error(high) <= epsilon:
         raise ValueError(

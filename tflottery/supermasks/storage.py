@@ -46,11 +46,9 @@ class Storage(abc.ABC):
     @property
     def work(self) -> int:
         """Numbers that one example needs at the widest place."""
-        positions = 1
-        if self.layer.strides is not None:
-            positions = int(
-                np.prod([n or 1 for n in self.layer.input_shape[:2]])
-            )
+        # A dense layer acts at each place of a sequence.
+        places = self.layer.input_shape[:-1]
+        positions = int(np.prod([n or 1 for n in places]))
         return 3 * positions * max(self.units, self.layer.inputs)
 
     @abc.abstractmethod

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tflottery.core import checks
+from tflottery.core import checks, files
 from tflottery.core.mask import Mask
 from tflottery.layers import paths
 from tflottery.supermasks import (
@@ -106,9 +106,12 @@ class StrongTicket:
         """Writes the model, and the certificate next to it.
 
         Args:
-            path: The model's file, ending in `.keras`. The certificate goes to
-                the same name with `.certificate.json` after it.
+            path: The model's file, ending in `.keras`; its folder is made. The
+                certificate goes to the same name with `.certificate.json`
+                after it. A tf_keras ticket with kept storage is loaded within
+                `tflottery.prune_scope()`.
         """
+        files.as_path(path).parent.mkdir(parents=True, exist_ok=True)
         self.model.save(path)
         self.certificate.save(f"{path}.certificate.json")
 

@@ -221,7 +221,9 @@ def _read(node, name) -> np.ndarray:
     """Returns a weight as it acts: float64, masked where there is a mask."""
     value = np.asarray(getattr(node.layer, name), dtype=np.float64)
     masked = getattr(node.wrapper, "masked_weights", {})
-    if name in masked:
+    if name in masked and hasattr(node.wrapper, "value_in_use"):
+        value = np.asarray(node.wrapper.value_in_use(name), dtype=np.float64)
+    elif name in masked:
         value = value * np.asarray(masked[name][1], dtype=np.float64)
     if not np.isfinite(value).all():
         raise ValueError(

@@ -96,6 +96,9 @@ def untrained_mask(
         {path: array.shape for path, array in after.items()}, what="trained"
     )
     density = scored_wrapping.check_density(density)
+    scored_wrapping.check_names(
+        [(path, path.rsplit("/", 1)[0]) for path in before], density
+    )
     checks.check_choice("scope", scope, allocation.names())
     densities = {
         path: scored_wrapping.density_of(

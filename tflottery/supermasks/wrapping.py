@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,19 +18,30 @@ def wrap(
     model: Any,
     settings: PruningSettings,
     predicate: Callable[[Any], bool] | None,
+    seed: int,
+    density: float | Mapping[str, float] = 1.0,
 ) -> Any:
     """Wraps a model for a supermask and freezes all that is no score.
 
+    All that can be wrong is looked for before anything is frozen.
+
     Raises:
-        TypeError: not a Keras model, layer or list of layers.
-        ValueError: it is wrapped already, or not built, or has no kernels.
+        TypeError: not a Keras model, layer or list of layers, or a bad seed.
+        ValueError: it is wrapped already, or not built, or has no kernels; or
+            a density is for a name that no weight has.
     """
+    checks.check_non_negative_int("seed", seed)
     if evidence.wrappers(model):
         raise ValueError(
             "`model` must be a plain model. Received: a model with masks. "
             "Call `tflottery.strip_pruning(model)` first."
         )
     evidence.check_built(model)
+    items = model if isinstance(model, (list, tuple)) else [model]
+    check_names(
+        [w.names for item in items for w in prunable.prunable_weights(item)],
+        density,
+    )
     model = freezing.without_affine(model)
     wrapped = wrapping.wrap(model, settings, predicate, strict=True)
     freezing.freeze_the_rest(wrapped)
@@ -69,6 +81,8 @@ def check_density(density: Any) -> float | dict[str, float]:
         ValueError: outside (0, 1].
     """
     if isinstance(density, Mapping):
+        for name in density:
+            _check_regex(str(name))
         return {
             str(name): _check_one(f"density[{name!r}]", value)
             for name, value in density.items()
@@ -93,18 +107,20 @@ def density_of(
     return density.get(DEFAULT_FRACTION, 1.0)
 
 
-def check_names(wrapped: Any, density: float | Mapping[str, float]) -> None:
-    """Refuses a density for a name that no masked weight has.
+def check_names(
+    known: Sequence[Sequence[str]], density: float | Mapping[str, float]
+) -> None:
+    """Refuses a density for a name that no weight has.
+
+    Args:
+        known: for each weight, what it may be called, its path first.
+        density: one for all, or by name.
 
     Raises:
         ValueError: a name matches nothing.
     """
     if not isinstance(density, Mapping):
         return
-    known = [
-        names_of(path, wrapper, relative)
-        for path, wrapper, relative in evidence.masked_weights(wrapped)
-    ]
     for pattern in density:
         if pattern != DEFAULT_FRACTION and not any(
             matches([pattern], names) for names in known
@@ -112,10 +128,21 @@ def check_names(wrapped: Any, density: float | Mapping[str, float]) -> None:
             checks.check_choice(
                 "density",
                 pattern,
-                [path for path, *_ in known],
+                [names[0] for names in known],
                 way_out="A name is that of a layer or a weight, or a regex "
                 "that matches all of it.",
             )
+
+
+def _check_regex(name):
+    try:
+        re.compile(name)
+    except re.error as error:
+        raise ValueError(
+            "`density` must name layers or weights, by name or by a regular "
+            f"expression. Received: {name!r} ({error}). Write a backslash "
+            "before signs that mean themselves."
+        ) from None
 
 
 def _check_one(name, value):
