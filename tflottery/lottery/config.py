@@ -80,7 +80,7 @@ class SearchConfig(TrainingConfig):
         Raises:
             ValueError: the folder is not that of a search.
         """
-        if facts["identity"].get("what") == "supermask":
+        if facts.get("identity", {}).get("what") == "supermask":
             raise ValueError(
                 "`run_dir` must be the folder of a search. Received: run_dir="
                 f"{str(run_dir)!r}, where supermasks were trained. Give the "
