@@ -53,7 +53,7 @@ def test_functional_and_nested_chains_are_chains(any_keras):
     x = any_keras.Input((2,))
     model = any_keras.Model(x, layers.ReLU()(block(x)))
     chain = targets.read(model)
-    assert [layer.name for layer in chain.weighted] == ["block/fc"]
+    assert [layer.name for layer in chain.weighted] == ["block_fc"]
 
 
 def test_a_masked_target_counts_with_its_mask(any_keras):

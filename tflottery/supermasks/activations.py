@@ -48,7 +48,9 @@ def of_function(function: Any, where: str) -> str:
     """
     name = getattr(function, "__name__", type(function).__name__)
     home = getattr(function, "__module__", "").split(".")[0]
-    if name not in _FUNCTIONS or home not in ("keras", "tf_keras"):
+    # tf_keras has its relu6 from TensorFlow.
+    homes = ("keras", "tf_keras", "tensorflow")
+    if name not in _FUNCTIONS or home not in homes:
         raise ValueError(
             f"`target` must have activations that move no two points apart. "
             f"Received: layer `{where}` with activation `{name}`. Use one of "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tflottery.core import checks
 
 
@@ -55,3 +57,43 @@ def check_open_fraction(name: str, value: float) -> float:
             "0.05."
         )
     return float(value)
+
+
+def check_progress(progress: Any) -> None:
+    """Refuses what cannot be called.
+
+    Args:
+        progress: None, or what is called with (blocks done, blocks in all).
+
+    Raises:
+        TypeError: It is neither.
+
+    Example:
+        >>> check_progress(print)
+    """
+    if progress is not None and not callable(progress):
+        raise TypeError(
+            "`progress` must be a function of (blocks done, blocks in all), or "
+            f"None. Received: progress={progress!r}. Leave it out, or pass "
+            "print."
+        )
+
+
+def check_model_file(path: Any) -> None:
+    """Refuses the name of a model file of another format.
+
+    Args:
+        path: The file's path.
+
+    Raises:
+        ValueError: It does not end in `.keras`.
+
+    Example:
+        >>> check_model_file("models/ticket.keras")
+    """
+    if not str(path).endswith(".keras"):
+        raise ValueError(
+            "`path` must end in .keras. Received: "
+            f"path={str(path)!r}. That is the format that keeps the layers of "
+            "a ticket; use save('ticket.keras')."
+        )

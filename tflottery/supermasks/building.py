@@ -27,7 +27,7 @@ def build(target: Target, pairs: Sequence[Storage]) -> Any:
         if step.weighted:
             layers.extend(next(remaining).make(target.keras))
         else:
-            layers.append(_copy(step.layer))
+            layers.append(_copy(step))
     model = target.keras.Sequential(
         [target.keras.Input(target.input_shape), *layers],
         name=f"{target.model.name}_ticket",
@@ -77,8 +77,9 @@ def run(
     return np.concatenate(outputs)
 
 
-def _copy(layer):
-    return type(layer).from_config(layer.get_config())
+def _copy(step):
+    config = {**step.layer.get_config(), "name": step.name}
+    return type(step.layer).from_config(config)
 
 
 def _is_input(layer):

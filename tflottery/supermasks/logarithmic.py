@@ -67,11 +67,12 @@ class Logarithmic(Construction):
             count += 1
         if count > _MOST_BINS:
             raise ValueError(
-                f"`epsilon` must leave a weight error that {_MOST_BINS} digits "
-                "in base 3/2 can reach. Received: a weight error of "
+                "`epsilon` or `weight_error` must leave an error that "
+                f"{_MOST_BINS} digits in base 3/2 can reach. Received: an "
+                "error of "
                 f"{need.weight_error:.3g} for weights up to "
                 f"{need.largest_weight:.3g}, {count} digits. float32 itself "
-                "has 41; use a larger epsilon."
+                "has 41; use a larger one."
             )
         return count
 

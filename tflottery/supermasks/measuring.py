@@ -22,11 +22,13 @@ class Seen:
 
     Attributes:
         largest: For each layer with weights, the largest |entry| of its input.
+        shapes: For each, the shape of its input without the batch.
         signs: For each, 1 where its input is never negative, else 2.
         outputs: The target's outputs.
     """
 
     largest: list[float]
+    shapes: list[tuple[int, ...]]
     signs: list[int]
     outputs: np.ndarray
 
@@ -41,8 +43,11 @@ def check_inputs(inputs: Any, target: Target) -> np.ndarray:
     Raises:
         ValueError: They do not fit, are none, or not finite.
     """
-    array = np.asarray(inputs)
     shape = target.input_shape
+    try:
+        array = np.asarray(inputs)
+    except ValueError:  # Of lists of several lengths.
+        array = np.asarray(None)
     fits = array.ndim == len(shape) + 1 and all(
         want in (None, got)
         for want, got in zip(shape, array.shape[1:], strict=True)
@@ -74,12 +79,13 @@ def activations(target: Target, inputs: np.ndarray) -> Seen:
         ValueError: The target gives NaN or infinity.
     """
     largest = np.zeros(len(target.weighted))
-    outputs = []
+    outputs, shapes = [], {}
     for start in range(0, len(inputs), _BATCH):
         values, place = inputs[start : start + _BATCH], 0
         for step in target.steps:
             if step.weighted:
                 peak = np.abs(np.asarray(values)).max()
+                shapes[place] = tuple(values.shape[1:])
                 largest[place] = np.maximum(largest[place], peak)
                 place += 1
             values = step.run(values)
@@ -98,7 +104,7 @@ def activations(target: Target, inputs: np.ndarray) -> Seen:
             signs.append(1 if never else 2)
         if step.is_never_negative is not None:
             never = step.is_never_negative
-    return Seen(largest.tolist(), signs, outputs)
+    return Seen(largest.tolist(), list(shapes.values()), signs, outputs)
 
 
 def distance(outputs: np.ndarray, others: np.ndarray) -> tuple[float, float]:

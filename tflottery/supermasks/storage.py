@@ -48,7 +48,7 @@ class Storage(abc.ABC):
         """Numbers that one example needs at the widest place."""
         # A dense layer acts at each place of a sequence.
         places = self.layer.input_shape[:-1]
-        positions = int(np.prod([n or 1 for n in places]))
+        positions = int(np.prod(places))
         return 3 * positions * max(self.units, self.layer.inputs)
 
     @abc.abstractmethod
@@ -167,4 +167,4 @@ class Full(Storage):
 
 def name_of(layer: WeightedLayer, what: str) -> str:
     """Returns the name of a layer of the ticket."""
-    return f"{layer.name.replace('/', '_')}_{what}"
+    return f"{layer.name}_{what}"

@@ -111,6 +111,7 @@ class StrongTicket:
                 after it. A tf_keras ticket with kept storage is loaded within
                 `tflottery.prune_scope()`.
         """
+        arguments.check_model_file(path)
         files.as_path(path).parent.mkdir(parents=True, exist_ok=True)
         self.model.save(path)
         self.certificate.save(f"{path}.certificate.json")
@@ -180,6 +181,7 @@ def find(
     budget, clock = Budget(max_memory_gb), _Clock()
     delta = arguments.check_open_fraction("delta", delta)
     arguments.check_errors(epsilon, weight_error)
+    arguments.check_progress(progress)
     with clock.part("reading"):
         chain = targets.read(target)
         inputs = measuring.check_inputs(inputs, chain)
@@ -239,9 +241,10 @@ def find(
 
 def _random_layers(chain, seen, construction, seed, weight_error, delta):
     layers = []
-    for i, (layer, signs) in enumerate(
-        zip(chain.weighted, seen.signs, strict=True)
+    for i, (layer, shape, signs) in enumerate(
+        zip(chain.weighted, seen.shapes, seen.signs, strict=True)
     ):
+        layer = dataclasses.replace(layer, input_shape=shape)
         need = Need(
             outputs=layer.outputs,
             blocks=layer.blocks,

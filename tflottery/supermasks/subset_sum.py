@@ -129,11 +129,11 @@ class SubsetSum(Construction):
         ratio = need.largest_weight / need.weight_error
         if 1 / ratio < _FINEST:
             raise ValueError(
-                "`epsilon` must leave a weight error of at least 2**-28 of the "
-                "largest weight. Received: a weight error of "
+                "`epsilon` or `weight_error` must leave an error of at least "
+                "2**-28 of the largest weight. Received: an error of "
                 f"{need.weight_error:.3g} for weights up to "
                 f"{need.largest_weight:.3g}. float32 itself is coarser; use a "
-                "larger epsilon."
+                "larger one."
             )
         if self.samples == "proved":
             return self.proved_units(need)

@@ -40,6 +40,8 @@ _PASSING = (
     "SpatialDropout2D",
     "ZeroPadding2D",
 )
+_WEIGHTED = ("Dense", "Conv2D")
+_KNOWN = (*_WEIGHTED, *activations.LAYERS, *_PASSING)
 _WAYS_OUT = {
     "BatchNormalization": "Fold it into the layer before it first.",
     "Rescaling": "Scale the inputs before the model instead.",
@@ -52,6 +54,8 @@ class Step:
     """One layer of the chain.
 
     Attributes:
+        name: Its name, of which the ticket's layers have theirs: no two are
+            alike, though a layer may stand in the chain twice.
         run: The layer as it stands in the model, mask wrapper included.
         layer: The layer itself.
         weighted: Its weights, or None where it has none.
@@ -59,6 +63,7 @@ class Step:
             where that is as it was in its input.
     """
 
+    name: str
     run: Any
     layer: Any
     weighted: WeightedLayer | None
@@ -117,9 +122,9 @@ def read(model: Any) -> Target:
             "with an Input first; write a subclassed one as a functional model."
         )
     nodes = _chain(graph.flatten(model))
-    steps = tuple(
-        _step(node) for node in nodes if not is_a(node.layer, "InputLayer")
-    )
+    nodes = [node for node in nodes if not is_a(node.layer, "InputLayer")]
+    names = _unique([node.name.replace("/", "_") for node in nodes])
+    steps = tuple(map(_step, nodes, names))
     if not any(step.weighted for step in steps):
         raise ValueError(
             "`target` must have a Dense or Conv2D layer. Received: model "
@@ -145,22 +150,28 @@ def _chain(flat):
     return flat.nodes
 
 
-def _step(node) -> Step:
+def _unique(names):
+    """Numbers what was there before, as `a`, `a_2`, `a_3`."""
+    taken = set()
+    for name in names:
+        found, count = name, 1
+        while not taken.isdisjoint(_in_ticket(found)):
+            count += 1
+            found = f"{name}_{count}"
+        taken.update(_in_ticket(found))
+        yield found
+
+
+def _in_ticket(name):
+    """Names that layers of the ticket may have, which are made of it."""
+    return name, f"{name}_expansion", f"{name}_contraction"
+
+
+def _step(node, name) -> Step:
     layer, run = node.layer, node.wrapper or node.layer
     kind = type(layer).__name__
     of_keras = type(layer).__module__.split(".")[0] in ("keras", "tf_keras")
-    _check_dtype(layer, node.name)
-    if node.training:
-        raise _refused(node, "called with training=True", "Call it without.")
-    if of_keras and kind in ("Dense", "Conv2D"):
-        weighted = _weighted(node)
-        never = activations.is_never_negative(weighted.activation)
-        return Step(run, layer, weighted, never)
-    if of_keras and kind in activations.LAYERS:
-        # Those that may be negative keep the sign of what they are given.
-        never = activations.of_layer(layer, node.name)
-        return Step(run, layer, None, never or None)
-    if not of_keras or kind not in _PASSING:
+    if not of_keras or kind not in _KNOWN:
         raise _refused(
             node,
             f"a {kind}",
@@ -170,8 +181,19 @@ def _step(node) -> Step:
                 f"{', '.join(_PASSING)}.",
             ),
         )
+    _check_dtype(layer, node.name)
+    if node.training:
+        raise _refused(node, "called with training=True", "Call it without.")
+    if kind in _WEIGHTED:
+        weighted = _weighted(node, name)
+        never = activations.is_never_negative(weighted.activation)
+        return Step(name, run, layer, weighted, never)
+    if kind in activations.LAYERS:
+        # Those that may be negative keep the sign of what they are given.
+        never = activations.of_layer(layer, node.name)
+        return Step(name, run, layer, None, never or None)
     _check_channels_last(node)
-    return Step(run, layer, None, None)
+    return Step(name, run, layer, None, None)
 
 
 def _refused(node, what, way_out):
@@ -204,11 +226,11 @@ def _check_channels_last(node):
         )
 
 
-def _weighted(node) -> WeightedLayer:
+def _weighted(node, name) -> WeightedLayer:
     layer = node.layer
     kernel = _read(node, "kernel")
     return WeightedLayer(
-        name=node.name,
+        name=name,
         kernel=kernel,
         bias=_read(node, "bias") if layer.use_bias else None,
         activation=activations.of_function(layer.activation, node.name),

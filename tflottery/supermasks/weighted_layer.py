@@ -41,7 +41,8 @@ class WeightedLayer:
         bias: Float64 array (outputs,), or None.
         activation: Name of its activation function.
         strides: None for a dense layer.
-        input_shape: Shape of its input without the batch, None where open.
+        input_shape: Shape of its input without the batch, None where open;
+            in a random network that of the inputs it is asked for.
     """
 
     name: str
