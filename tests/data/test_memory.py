@@ -151,10 +151,31 @@ def test_bytes_stay_bytes_until_they_are_gathered():
     assert values.dtype == np.float32
     # 51 / 255 = 0.2; one float32 rounding each.
     np.testing.assert_allclose(values[:, 0], [0.0, 0.2, 1.0], rtol=1e-6)
-    held = [
-        value for value in vars(dataset)["_train"] if value.dtype == tf.uint8
-    ]
-    assert len(held) == 1
+    for part in ("train", "test"):
+        assert dataset.resident(part).inputs.dtype == tf.uint8
+
+
+def test_row_numbers_are_those_of_the_batches_from_any_step_on():
+    dataset = data.load("digits")
+    for first_step in (0, 3, 100):
+        rows = dataset.train_rows(32, seed=4, first_step=first_step)
+        pairs = dataset.train_batches(32, seed=4, first_step=first_step)
+        for order, (x, y) in zip(rows.take(3), pairs.take(3), strict=True):
+            inputs, labels = dataset.resident("train").batch(order)
+            np.testing.assert_array_equal(inputs, x)
+            np.testing.assert_array_equal(labels, y)
+
+
+def test_parts_of_the_data_share_no_row_and_name_what_is_missing():
+    dataset = data.load("digits", validation=300)
+    train, held_out = (
+        set(dataset.resident(part).rows.tolist())
+        for part in ("train", "validation")
+    )
+    assert not train & held_out
+    assert (len(train), len(held_out)) == (1100, 300)
+    with pytest.raises(ValueError, match="no validation examples"):
+        toy(validation=0, test=None).resident("validation")
 
 
 def test_scale_can_be_given():

@@ -26,6 +26,8 @@ class _Place:
         self.total_rounds = total_rounds
         self.replicates = replicates
         self.control_rounds = 0
+        self.networks = 1
+        self._finished = 0
         self._controls: dict[int, tuple[str, int]] = {}
 
     def branch_started(
@@ -38,7 +40,8 @@ class _Place:
         self._controls[replicate] = (f"{words}, ", done)
 
     def round_finished(self, replicate: int) -> None:
-        """Notes that one more round of a control is done."""
+        """Notes that one more round is done."""
+        self._finished += 1
         if replicate in self._controls:
             words, done = self._controls[replicate]
             self._controls[replicate] = (words, done + 1)
@@ -62,6 +65,8 @@ class _Place:
 
     def stage(self, replicate: int, round: int) -> int:
         """Returns how many rounds come before this one."""
+        if self.networks > 1:
+            return self._finished  # they end in any order
         if replicate in self._controls:
             round = self.total_rounds + 1 + self._controls[replicate][1]
         return replicate * self._of_each + round
@@ -180,6 +185,10 @@ class RichProgress(Progress):
         self._place.control_rounds = rounds
         self._bars.update(self._search, total=self._place.stages)
 
+    def trained_together(self, networks):
+        """Counts several rounds at a time from now on."""
+        self._place.networks = networks
+
     def branch_started(self, replicate, branch, draw, done):
         """Remembers which control the next rounds are of."""
         self._place.branch_started(replicate, branch, draw, done)
@@ -203,7 +212,7 @@ class RichProgress(Progress):
 
     def step(self, replicate, round, step, metrics):
         """Moves both bars."""
-        share = min(step / self._steps, 1.0)
+        share = min(step / self._steps, 1.0) * self._place.networks
         done = self._place.stage(replicate, round) + share
         self._bars.update(self._search, completed=done)
         note = _metrics_text(metrics)

@@ -40,6 +40,13 @@ MACHINES = (
         "Numbers of the replicates to run here, such as 0 or 0,2; other "
         "processes may run others in the same folder. [all that are free]",
     ),
+    (
+        "vectorize",
+        "N",
+        "1",
+        "How many networks (replicates, draws of controls) one program trains "
+        "at once. Pays for small networks; takes the memory of N.",
+    ),
 )
 
 
@@ -112,15 +119,19 @@ def run(
             the flags of `define` stand for.
         run_dir: where the results are.
     """
+    check_given_once(values, "vectorize")
     replicates = numbers("replicate", values["replicate"].value)
+    vectorize = number("vectorize", values["vectorize"].value)
     print(f"Run directory: {run_dir}", file=sys.stderr, flush=True)
     # TensorFlow's own greetings would stand between the lines of progress.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _logged():
-        return _run(values, train, run_dir, replicates)
+        return _run(
+            values, train, run_dir, replicates=replicates, vectorize=vectorize
+        )
 
 
-def _run(values, train, run_dir, replicates):
+def _run(values, train, run_dir, **chosen):
     from tflottery.cli import progress as views
     from tflottery.distribution import strategies
     from tflottery.distribution.workers import Workers
@@ -140,7 +151,7 @@ def _run(values, train, run_dir, replicates):
             progress=progress,
             checkpoint_seconds=values["checkpoint_seconds"].value,
             strategy=strategy,
-            replicates=replicates,
+            **chosen,
         )
     finally:
         progress.finish()

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tflottery.data import dataset
+from tflottery.data.resident import Resident
 
 
 class InMemoryDataset(dataset.Dataset):
@@ -69,10 +70,10 @@ class InMemoryDataset(dataset.Dataset):
             validation = _check_pair(
                 "validation", validation, shape, num_classes
             )
-            self._train_rows = np.arange(len(train[1]))
-            self._validation_rows = np.arange(len(validation[1]))
+            train_rows = np.arange(len(train[1]))
+            validation_rows = np.arange(len(validation[1]))
         else:
-            self._train_rows, self._validation_rows = dataset.split_rows(
+            train_rows, validation_rows = dataset.split_rows(
                 len(train[1]), validation, seed
             )
             validation = None
@@ -82,8 +83,8 @@ class InMemoryDataset(dataset.Dataset):
             name,
             input_shape=shape,
             num_classes=num_classes,
-            train_size=len(self._train_rows),
-            validation_size=len(self._validation_rows),
+            train_size=len(train_rows),
+            validation_size=len(validation_rows),
             test_size=0 if test is None else len(test[1]),
         )
         if scale is None:
@@ -92,11 +93,20 @@ class InMemoryDataset(dataset.Dataset):
         # tf.data runs on the host, so the arrays belong there, and as eager
         # tensors: each map function then captures them without a copy.
         with tf.init_scope(), tf.device("CPU:0"):
-            self._train = _tensors(train)
-            self._validation = (
-                self._train if validation is None else _tensors(validation)
+            of_train = _tensors(train)
+            of_validation = (
+                of_train if validation is None else _tensors(validation)
             )
-            self._test = None if test is None else _tensors(test)
+            self._parts = {
+                "train": Resident(*of_train, train_rows, self.scale),
+                "validation": Resident(
+                    *of_validation, validation_rows, self.scale
+                ),
+            }
+            if test is not None:
+                self._parts["test"] = Resident(
+                    *_tensors(test), np.arange(self.test_size), self.scale
+                )
 
     def train_batches(
         self, batch_size: int, seed: int, first_step: int = 0
@@ -114,11 +124,37 @@ class InMemoryDataset(dataset.Dataset):
         Returns:
             A `tf.data.Dataset` of infinite cardinality of pairs (x, y).
         """
+        rows = self.train_rows(batch_size, seed, first_step)
+        return _finish(rows.map(self._parts["train"].batch))
+
+    def train_rows(
+        self, batch_size: int, seed: int, first_step: int = 0
+    ) -> tf.data.Dataset:
+        """Returns the row numbers of the batches of `train_batches`.
+
+        Args:
+            batch_size: Examples in a batch.
+            seed: Integer seed of the data order.
+            first_step: Number of batches trained on before. Defaults to 0.
+
+        Returns:
+            A `tf.data.Dataset` of infinite cardinality of int32 tensors
+            (batch_size,), for `resident("train").batch`.
+
+        Example:
+            >>> from tflottery import data
+            >>> digits = data.load("digits")
+            >>> rows = next(iter(digits.train_rows(32, seed=0)))
+            >>> x, y = digits.resident("train").batch(rows)
+            >>> want, _ = next(iter(digits.train_batches(32, seed=0)))
+            >>> bool(np.array_equal(x, want))
+            True
+        """
         epoch, batch = self._first_epoch_and_batch(batch_size, first_step)
         steps = self.steps_per_epoch(batch_size)
         order_seed = self._order_seed(seed)
         with tf.init_scope(), tf.device("CPU:0"):
-            rows = tf.constant(self._train_rows, tf.int32)
+            rows = tf.constant(self._parts["train"].rows, tf.int32)
 
         def shuffled(number):
             # The algorithm is named so that it cannot depend on the device.
@@ -130,14 +166,23 @@ class InMemoryDataset(dataset.Dataset):
         numbers = tf.data.Dataset.counter(epoch)
         # The next epoch is shuffled while this one is trained on.
         batches = numbers.map(shuffled).prefetch(1).unbatch().skip(batch)
-        batches = batches.map(self._gather(self._train))
-        return _finish(
-            batches.apply(
-                tf.data.experimental.assert_cardinality(
-                    tf.data.INFINITE_CARDINALITY
-                )
+        return batches.apply(
+            tf.data.experimental.assert_cardinality(
+                tf.data.INFINITE_CARDINALITY
             )
         )
+
+    def resident(self, part: str) -> Resident:
+        """Returns the examples of a part, as they are held in memory.
+
+        Args:
+            part: "train", "validation" or "test".
+
+        Raises:
+            ValueError: There are none.
+        """
+        self._check_evaluation(part, getattr(self, f"{part}_size"), 1)
+        return self._parts[part]
 
     def validation_batches(self, batch_size: int) -> tf.data.Dataset:
         """Returns the validation examples once, in their order.
@@ -152,9 +197,7 @@ class InMemoryDataset(dataset.Dataset):
             ValueError: If the dataset has no validation examples.
         """
         self._check_evaluation("validation", self.validation_size, batch_size)
-        return self._in_order(
-            self._validation, self._validation_rows, batch_size
-        )
+        return self._in_order("validation", batch_size)
 
     def test_batches(self, batch_size: int) -> tf.data.Dataset:
         """Returns the test examples once, in their order.
@@ -169,27 +212,17 @@ class InMemoryDataset(dataset.Dataset):
             ValueError: If the dataset has no test examples.
         """
         self._check_evaluation("test", self.test_size, batch_size)
-        return self._in_order(self._test, np.arange(self.test_size), batch_size)
+        return self._in_order("test", batch_size)
 
-    def _gather(self, tensors):
-        inputs, labels = tensors
-        scale = self.scale
-
-        def gather(rows):
-            x = tf.cast(tf.gather(inputs, rows), tf.float32)
-            if scale != 1.0:
-                x = x * tf.constant(scale, tf.float32)
-            return x, tf.gather(labels, rows)
-
-        return gather
-
-    def _in_order(self, tensors, rows, batch_size):
+    def _in_order(self, part, batch_size):
+        held = self._parts[part]
         with tf.init_scope(), tf.device("CPU:0"):
-            rows = tf.constant(rows, tf.int32)
-        gather = self._gather(tensors)
+            rows = tf.constant(held.rows, tf.int32)
         starts = tf.data.Dataset.range(0, len(rows), batch_size)
         return _finish(
-            starts.map(lambda start: gather(rows[start : start + batch_size]))
+            starts.map(
+                lambda start: held.batch(rows[start : start + batch_size])
+            )
         )
 
 

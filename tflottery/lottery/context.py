@@ -16,6 +16,7 @@ from tflottery.core.step import Step
 from tflottery.distribution.workers import Workers
 from tflottery.lottery import network
 from tflottery.lottery.config import SearchConfig
+from tflottery.lottery.engines.engine import Engine
 from tflottery.lottery.progress import Progress
 from tflottery.lottery.run_directory import RunDirectory
 from tflottery.lottery.training import RoundTrainer
@@ -34,6 +35,8 @@ class SearchContext:
         progress: is told what happens.
         checkpoint_seconds: least time between two checkpoints in a round.
         workers: the processes that run this search together.
+        make_engine: makes what runs the steps of training; default: the
+            fastest engine that can.
     """
 
     run: RunDirectory
@@ -43,10 +46,15 @@ class SearchContext:
     progress: Progress
     checkpoint_seconds: float
     workers: Workers
+    make_engine: Callable[..., Engine] | None = None
 
     @functools.cached_property
     def trainer(self) -> RoundTrainer:
         """The trainer; built and compiled when it is first needed."""
+        return self.make_trainer()
+
+    def make_trainer(self) -> RoundTrainer:
+        """Builds, wraps and compiles a network, and a trainer for it."""
         config = self.config
         with self.workers.strategy.scope():
             model = network.prepare(self.build, self.model_seed(0), config)
@@ -58,6 +66,7 @@ class SearchContext:
             validate_every=config.validate_every,
             checkpoint_seconds=self.checkpoint_seconds,
             workers=self.workers,
+            make_engine=self.make_engine,
         )
 
     @functools.cached_property

@@ -24,6 +24,7 @@ def run_controls(
     strategy: Any = None,
     replicates: Sequence[int] | None = None,
     checkpoint_seconds: float = 30.0,
+    vectorize: int = 1,
 ) -> search.SearchResult:
     """Trains networks to compare the tickets of a search with.
 
@@ -49,6 +50,8 @@ def run_controls(
         strategy: as `find_ticket` takes it.
         replicates: numbers of the replicates to run here. Default: all.
         checkpoint_seconds: least time between two checkpoints in a round.
+        vectorize: how many networks are trained at once, as `find_ticket`
+            takes it.
 
     Returns:
         A `SearchResult` over all rows, those of the tickets too.
@@ -85,6 +88,7 @@ def run_controls(
         branches=branches,
         draws=draws,
         control_rounds=rounds,
+        vectorize=vectorize,
     )
 
 

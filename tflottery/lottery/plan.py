@@ -92,10 +92,10 @@ class Plan:
 
     def announce(self, progress: Progress) -> None:
         """Tells a listener how many rounds of controls there are."""
-        count = 0
-        for branch in self.controls:
-            draws = self.draws if branch.is_random else 1
-            count += draws * len(branch.needed(self.rounds))
+        count = sum(
+            self._draws(branch) * len(branch.needed(self.rounds))
+            for branch in self.controls
+        )
         if count:
             progress.controls_planned(count)
 
@@ -104,8 +104,15 @@ class Plan:
         return [
             BranchStages(ticket, branch, draw)
             for branch in self.controls
-            for draw in range(self.draws if branch.is_random else 1)
+            for draw in range(self._draws(branch))
         ]
+
+    def count_controls(self) -> int:
+        """Returns how many draws of all controls each replicate has."""
+        return sum(self._draws(branch) for branch in self.controls)
+
+    def _draws(self, branch):
+        return self.draws if branch.is_random else 1
 
 
 def _get(label: str) -> Branch:

@@ -45,6 +45,16 @@ class Progress:
                 of the ticket come on top.
         """
 
+    def trained_together(self, networks: int) -> None:
+        """Hears that rounds of several networks run at the same time.
+
+        Rounds then begin and end in any order, and steps are told of one
+        network only.
+
+        Args:
+            networks: How many.
+        """
+
     def branch_started(
         self, replicate: int, branch: str, draw: int, done: int
     ) -> None:

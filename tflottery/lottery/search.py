@@ -26,14 +26,15 @@ from tflottery.lottery import (
     recipes,
     shared_work,
     stages,
-    training,
     verdict,
 )
 from tflottery.lottery.config import SearchConfig
 from tflottery.lottery.context import SearchContext
+from tflottery.lottery.engines import pipeline
 from tflottery.lottery.plan import Plan
 from tflottery.lottery.progress import Progress
 from tflottery.lottery.run_directory import RunDirectory
+from tflottery.lottery.together import Together
 from tflottery.rewinding.ticket import Ticket
 
 
@@ -91,6 +92,7 @@ def find_ticket(
     branches: Sequence[str] | None = None,
     draws: int = 1,
     control_rounds: Sequence[int] | None = None,
+    vectorize: int = 1,
 ) -> SearchResult:
     """Searches for winning tickets: replicates, rounds, all on disk.
 
@@ -127,6 +129,10 @@ def find_ticket(
             ticket that a control needs are run too. Default: `["ticket"]`.
         draws: how often each control that is random is drawn anew.
         control_rounds: rounds of which controls are run. Default: all.
+        vectorize: how many networks, replicates or draws of controls, are
+            trained at once by one program; with the same results, and with
+            the memory of so many networks. Needs data in memory and XLA.
+            Default: one after the other.
 
     Returns:
         A `SearchResult`, over all rounds that are finished when it is made,
@@ -160,6 +166,7 @@ def find_ticket(
     branches = _listed("branches", branches, (stages.TICKET,))
     if control_rounds is not None:
         control_rounds = _listed("control_rounds", control_rounds, ())
+    checks.check_positive_int("vectorize", vectorize)
     chosen = _chosen(replicates, config.replicates)
     workers = Workers(strategies.get(strategy))
     if build is None:
@@ -174,7 +181,7 @@ def find_ticket(
     checks.check_instance("data", data, datasets.Dataset)
     context_module.rewind_step(config, data)  # refuses before any work
     plan = Plan.create(config, data, branches, control_rounds, draws)
-    training.evaluation_batches(data, workers.replicas)
+    pipeline.evaluation_batches(data, workers.replicas)
     run_dir = f"runs/{config.digest()}" if run_dir is None else run_dir
     build = (
         network.builder(config, data)
@@ -197,7 +204,9 @@ def find_ticket(
         )
         progress.start(config.rounds, config.replicates)
         plan.announce(progress)
-        shared_work.run_replicates(context, chosen, plan, summaries)
+        shared_work.run_replicates(
+            context, chosen, plan, summaries, Together(context, vectorize)
+        )
         rows = run.write_results()
         progress.finish()
     return SearchResult(rows, str(run_dir), verdict.verdict(rows))

@@ -7,6 +7,7 @@ of a process that is gone; whether it is shows in that it is not renewed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import time
@@ -17,6 +18,7 @@ from tflottery.lottery import logs
 from tflottery.lottery.context import SearchContext
 from tflottery.lottery.plan import Plan
 from tflottery.lottery.stages import ReplicateStages
+from tflottery.lottery.together import Together
 
 _logger = logging.getLogger("tflottery")
 
@@ -28,6 +30,7 @@ def run_replicates(
     numbers: Sequence[int],
     plan: Plan,
     summaries: bool,
+    together: Together,
 ) -> None:
     """Finishes the replicates that no other process works on.
 
@@ -36,6 +39,7 @@ def run_replicates(
         numbers: of the replicates, each checked.
         plan: what to run of each.
         summaries: whether to write TensorBoard logs.
+        together: runs what can be run at the same time.
 
     Raises:
         ClaimedError: others work on all of them. Not where there are controls
@@ -44,12 +48,16 @@ def run_replicates(
     waiting, deadline = list(numbers), None
     while waiting:
         refusals = {}
-        for number in waiting:
-            try:
-                with context.run.claimed(number) as replicate:
-                    _run_replicate(context, replicate, plan, summaries)
-            except ClaimedError as error:
-                refusals[number] = error
+        for first in range(0, len(waiting), together.count):
+            with contextlib.ExitStack() as claims:
+                replicates = []
+                for number in waiting[first : first + together.count]:
+                    try:
+                        claim = context.run.claimed(number)
+                        replicates.append(claims.enter_context(claim))
+                    except ClaimedError as error:
+                        refusals[number] = error
+                _run_claimed(together, replicates, plan, summaries)
         if len(refusals) < len(waiting):
             deadline = None  # it took its time: who was alive may not be now
         if deadline is None:
@@ -99,40 +107,58 @@ def _wait(wanted: bool, deadline: float) -> bool:
     return True
 
 
-def _run_replicate(context, replicate, plan, summaries):
-    """Finishes every round of a replicate that is planned."""
+def _run_claimed(together, replicates, plan, summaries):
+    """Finishes every round that is planned, of replicates that are claimed."""
+    together.run(
+        [
+            functools.partial(_run_ticket, replicate, plan, summaries)
+            for replicate in replicates
+        ]
+    )
+    # Draws of one control side by side: they are trained alike.
+    together.run(
+        [
+            functools.partial(_run_control, replicate, plan, number)
+            for number in range(plan.count_controls())
+            for replicate in replicates
+        ]
+    )
+
+
+def _run_ticket(replicate, plan, summaries, context):
+    """Finishes the rounds of the ticket."""
     stages = ReplicateStages(context, replicate)
     unfinished = stages.unfinished(plan.ticket_rounds)
-    if unfinished:
-        with contextlib.ExitStack() as stack:
-            writer = None
+    if not unfinished:
+        return
+    with contextlib.ExitStack() as stack:
+        writer = None
+        if summaries:
+            writer = stack.enter_context(logs.open_writer(context, replicate))
+        for round in range(plan.ticket_rounds):
+            if round in unfinished:
+                stages.run(round)
+                context.run.write_results()
             if summaries:
-                writer = stack.enter_context(
-                    logs.open_writer(context, replicate)
-                )
-            for round in range(plan.ticket_rounds):
-                if round in unfinished:
-                    stages.run(round)
-                    context.run.write_results()
-                if summaries:
-                    logs.write_round(writer, context, replicate, round)
-    _run_controls(context, stages, plan)
+                logs.write_round(writer, context, replicate, round)
 
 
-def _run_controls(context, ticket, plan):
-    """Finishes the rounds of the controls of a replicate."""
-    before = 0
-    for control in plan.stages(ticket):
-        needed = control.branch.needed(plan.rounds)
-        missing = [r for r in needed if not control.is_finished(r)]
-        if missing:
-            context.progress.branch_started(
-                ticket.journal.number,
-                control.branch.label,
-                control.draw,
-                before + len(needed) - len(missing),
-            )
-        for round in missing:
-            control.run(round)
-            context.run.write_results()
-        before += len(needed)
+def _run_control(replicate, plan, number, context):
+    """Finishes the rounds of one draw of a control."""
+    stages = plan.stages(ReplicateStages(context, replicate))
+    control = stages[number]
+    needed = control.branch.needed(plan.rounds)
+    missing = [r for r in needed if not control.is_finished(r)]
+    if missing:
+        before = sum(
+            len(other.branch.needed(plan.rounds)) for other in stages[:number]
+        )
+        context.progress.branch_started(
+            replicate.number,
+            control.branch.label,
+            control.draw,
+            before + len(needed) - len(missing),
+        )
+    for round in missing:
+        control.run(round)
+        context.run.write_results()

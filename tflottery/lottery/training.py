@@ -1,13 +1,14 @@
 """One round of training: from a step to the end, validated all the way.
 
-It is plain `fit` with the model's own compiled train function, over a stream
-of batches that is a pure function of (seed, step). A checkpoint holds all
-that the rest of the round depends on, so a round that was stopped anywhere
-goes on from its last checkpoint and ends with the same bits.
+The steps are the model's own train step, over a stream of batches that is a
+pure function of (seed, step); an engine runs them. A checkpoint holds all that
+the rest of the round depends on, so a round that was stopped anywhere goes on
+from its last checkpoint and ends with the same bits.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -26,8 +27,10 @@ from tflottery.lottery.checkpoint import (
     resume,
     save,
 )
-
-EVALUATION_BATCH = 1000
+from tflottery.lottery.engines import programs
+from tflottery.lottery.engines.compiled import CompiledEngine
+from tflottery.lottery.engines.engine import Engine
+from tflottery.lottery.engines.pipeline import PipelineEngine
 
 
 class TrainingDivergedError(ArithmeticError):
@@ -38,7 +41,8 @@ class RoundTrainer:
     """Trains one network for one round after another.
 
     The model, its compiled functions and the data sets are made once and
-    serve every round and every replicate.
+    serve every round and every replicate. All steps between two validations
+    are one program where model and data allow it.
 
     Args:
         model: compiled, wrapped, built.
@@ -48,6 +52,8 @@ class RoundTrainer:
         validate_every: steps between two validations.
         checkpoint_seconds: least time between two checkpoints.
         workers: the processes that train together. Default: this one alone.
+        make_engine: makes what runs the steps. Default: the fastest engine
+            that can.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class RoundTrainer:
         validate_every: int,
         checkpoint_seconds: float = 30.0,
         workers: Workers | None = None,
+        make_engine: Callable[..., Engine] | None = None,
     ):
         self.model = model
         self.data = data
@@ -69,11 +76,17 @@ class RoundTrainer:
         self.checkpoint_seconds = checkpoint_seconds
         self.workers = workers or Workers()
         batches.check_batch_size(batch_size, self.workers.replicas)
+        if make_engine is None:
+            make_engine = self._fastest()
+        self.engine = make_engine(
+            model, data, batch_size=batch_size, steps=validate_every
+        )
+
+    def _fastest(self):
+        if programs.obstacle(self.model, self.data) is None:
+            return CompiledEngine
         replicas = self.workers.replicas
-        self._validation, self._test = evaluation_batches(data, replicas)
-        # Keras makes the metrics' variables on first use; were that the first
-        # training step, it would be traced and compiled twice.
-        self.evaluate("validation")
+        return functools.partial(PipelineEngine, replicas=replicas)
 
     def train(
         self,
@@ -132,28 +145,20 @@ class RoundTrainer:
         return min(border, until) - step, 1
 
     def _fit(self, step, chunk, chunks, order_seed, watch):
-        stream = self.data.train_batches(
-            self.batch_size, seed=order_seed, first_step=step
-        )
-        if chunk < self.validate_every:
-            stream = stream.take(chunk)
         watch.chunk = chunk
-        self.model.fit(
-            batches.divided(stream),
-            steps_per_epoch=chunk,
-            epochs=chunks,
-            shuffle=False,  # the stream has its order
-            verbose=0,
-            callbacks=[watch],
+        self.engine.train(
+            first_step=step,
+            order_seed=order_seed,
+            steps=chunk,
+            times=chunks,
+            watch=watch,
         )
         if watch.problem is not None:
             raise TrainingDivergedError(watch.problem)
 
     def evaluate(self, which: str) -> dict[str, float]:
         """Returns the metrics on `"validation"` or `"test"` data."""
-        data = self._validation if which == "validation" else self._test
-        found = self.model.evaluate(data, verbose=0, return_dict=True)
-        return {name: float(value) for name, value in found.items()}
+        return self.engine.evaluate(which)
 
     def evaluate_at_best(self, progress: RoundProgress) -> dict[str, float]:
         """Returns the test metrics of the weights of the best step."""
@@ -163,24 +168,6 @@ class RoundTrainer:
             return self.evaluate("test")
         finally:
             state.write(self.model, present)
-
-
-def evaluation_batches(data: Any, replicas: int) -> list[Any]:
-    """Returns validation and test data, in batches for so many replicas.
-
-    Raises:
-        ValueError: there are none, or too few of them.
-    """
-    found = []
-    for name, make, examples in (
-        ("validation", data.validation_batches, data.validation_size),
-        ("test", data.test_batches, data.test_size),
-    ):
-        size = EVALUATION_BATCH
-        if examples:  # else the data set itself says what is wrong
-            size = batches.evaluation_batch_size(examples, replicas, size, name)
-        found.append(batches.divided(make(size)))
-    return found
 
 
 class _Watch(Callback):

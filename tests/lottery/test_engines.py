@@ -1,0 +1,249 @@
+"""Engines: whatever runs the steps, the results are the same bits."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from run_contents import contents
+
+import tflottery
+from tflottery.lottery import search
+from tflottery.lottery.config import SearchConfig
+from tflottery.lottery.engines import programs
+from tflottery.lottery.engines.pipeline import PipelineEngine
+from tflottery.lottery.training import TrainingDivergedError
+
+# A stop at 25, between validations. The 300 and 397 examples to evaluate are
+# one short batch; the tests of evaluation have others.
+CONFIG = SearchConfig(
+    dataset="digits",
+    model_options={"hidden": [12, 8]},
+    batch_size=50,
+    steps=80,
+    validate_every=20,
+    rounds=1,
+    replicates=2,
+    rewind_to="25it",
+    rewind_optimizer="restore",
+    prune_fraction=0.4,
+)
+FIND = functools.partial(tflottery.find_ticket, summaries=False)
+
+
+@pytest.fixture(scope="module", params=["keras", "tf_keras"])
+def one_after_the_other(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("single")
+    config = CONFIG.replace(keras=request.param)
+    FIND(config=config, run_dir=folder, **CONTROLS)
+    return config, contents(folder)
+
+
+CONTROLS = {
+    "branches": ["ticket", "random_reinit", "random_ticket"],
+    "draws": 1,
+    "control_rounds": [1],
+}
+
+
+def test_networks_trained_together_end_with_the_bits_of_each_alone(
+    one_after_the_other, tmp_path
+):
+    """Two replicates, then four controls in the same two lanes."""
+    config, expected = one_after_the_other
+    FIND(config=config, run_dir=tmp_path, vectorize=2, **CONTROLS)
+    assert contents(tmp_path) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop_at", [10, 30])
+def test_lanes_that_were_stopped_go_on_out_of_step_and_end_the_same(
+    one_after_the_other, tmp_path, stop_at
+):
+    """Replicate 0 is a round ahead of the other, in the midst of it."""
+    config, expected = one_after_the_other
+
+    class Stop(tflottery.lottery.progress.Progress):
+        def step(self, replicate, round, step, metrics):
+            if round == 1 and step >= 25 + stop_at:
+                raise KeyboardInterrupt
+
+    run = functools.partial(
+        FIND, config=config, run_dir=tmp_path, checkpoint_seconds=0.0
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run(replicates=[0], progress=Stop())
+    with pytest.raises(KeyboardInterrupt):
+        run(vectorize=2, progress=Stop())
+    run(vectorize=2, **CONTROLS)
+    assert contents(tmp_path) == expected
+
+
+def test_keras_own_loop_gives_the_same_bits(
+    one_after_the_other, tmp_path, monkeypatch
+):
+    config, expected = one_after_the_other
+    made = []
+
+    class Counted(PipelineEngine):
+        def __init__(self, *arguments, **keywords):
+            super().__init__(*arguments, **keywords)
+            made.append(self)
+
+    monkeypatch.setattr(programs, "obstacle", lambda *unused: "a test")
+    monkeypatch.setattr("tflottery.lottery.training.PipelineEngine", Counted)
+    FIND(config=config, run_dir=tmp_path, **CONTROLS)
+    assert made and contents(tmp_path) == expected
+
+
+def test_random_layers_and_normalisation_are_the_same_together(tmp_path):
+    """Dropout's generators and BatchNorm's statistics are state as well."""
+
+    def build():
+        return keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                keras.layers.Flatten(),
+                keras.layers.Dense(16, use_bias=False),
+                keras.layers.BatchNormalization(),
+                keras.layers.ReLU(),
+                keras.layers.Dropout(0.3),
+                keras.layers.Dense(10),
+            ]
+        )
+
+    config = CONFIG.replace(replicates=2)
+    for count in (1, 2):
+        run_dir = tmp_path / str(count)
+        FIND(build, config=config, run_dir=run_dir, vectorize=count)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
+def test_one_loss_that_is_not_a_number_stops_all_and_finished_rounds_stay(
+    tmp_path,
+):
+    config = CONFIG.replace(learning_rate=1e30, optimizer="sgd")
+    with pytest.raises(TrainingDivergedError, match="the loss is"):
+        FIND(config=config, run_dir=tmp_path, vectorize=2)
+    # Nobody holds the replicates any more: the next call fails alike.
+    with pytest.raises(TrainingDivergedError, match="the loss is"):
+        FIND(config=config, run_dir=tmp_path)
+
+
+class OwnStep(keras.Model):
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+def network(cls=keras.Model, **compiled):
+    inputs = keras.Input((8, 8, 1))
+    hidden = keras.layers.Flatten()(inputs)
+    model = cls(inputs, keras.layers.Dense(10)(hidden))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"], **compiled)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("arguments", "augmented", "text"),
+    [
+        ({"cls": OwnStep}, False, "a `train_step` of its own"),
+        ({"jit_compile": False}, False, "not compiled with jit_compile=True"),
+        ({"run_eagerly": True, "jit_compile": False}, False, "run_eagerly"),
+        ({"jit_compile": True}, True, "is not held in memory"),
+    ],
+)
+def test_what_no_program_can_hold_is_named(arguments, augmented, text):
+    data = tflottery.data.load("digits")
+    if augmented:
+        data = tflottery.data.augment(data, "crop_flip", seed=0)
+    found = programs.obstacle(network(**arguments), data)
+    assert found is not None and text in found
+    plain = tflottery.data.load("digits")
+    assert programs.obstacle(network(jit_compile=True), plain) is None
+
+
+def test_asking_for_the_impossible_is_refused_before_any_training(tmp_path):
+    config = CONFIG.replace(jit_compile=False)
+    with pytest.raises(ValueError, match="`vectorize` above 1.*jit_compile"):
+        FIND(config=config, run_dir=tmp_path, vectorize=2)
+    assert not list(tmp_path.glob("**/history.csv"))
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "2"])
+def test_bad_numbers_of_networks_are_refused(tmp_path, value):
+    with pytest.raises((TypeError, ValueError), match="`vectorize`"):
+        FIND(config=CONFIG, run_dir=tmp_path, vectorize=value)
+
+
+def test_a_step_of_the_users_own_is_run_as_ever(tmp_path):
+    steps = []
+
+    class Counting(keras.Model):
+        def train_step(self, data):
+            steps.append(1)  # while it is traced
+            return super().train_step(data)
+
+    config = CONFIG.replace(replicates=1)
+    result = FIND(lambda: network(Counting), config=config, run_dir=tmp_path)
+    assert steps and len(result.rows) == 2
+
+
+@pytest.mark.parametrize("size", [797, 400, 1000, 2500])
+def test_evaluation_counts_every_example_once(size):
+    """Whole batches in a loop and what is left: against plain NumPy."""
+    rng = np.random.default_rng(size)
+    x = rng.random((size, 8, 8, 1), dtype=np.float32)
+    y = rng.integers(0, 10, size)
+    data = tflottery.data.InMemoryDataset(
+        "noise", train=(x, y), test=(x, y), num_classes=10
+    )
+    model = network(jit_compile=True)
+    part = data.resident("test")
+    programs.make_metrics(model, part)
+    measure = programs.evaluation([model], part, 400)
+    for _ in range(2):  # from new metrics on, each time
+        found = programs.numbers(measure()[0])
+    kernel, bias = model.get_weights()
+    logits = x.reshape(size, -1).astype(np.float64) @ kernel + bias
+    rates = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    assert found["accuracy"] == pytest.approx((logits.argmax(1) == y).mean())
+    loss = -rates[np.arange(size), y].mean()
+    assert found["loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_nothing_is_traced_anew_between_rounds_and_replicates(
+    tmp_path, monkeypatch
+):
+    """Stretches of 20, 5 and 15 steps; one program for all of them."""
+    traced = []
+    whole = programs.training
+
+    def counted(models, part):
+        for model in models:
+            step = model.train_step
+            model.train_step = lambda data, step=step: (
+                traced.append(1),
+                step(data),
+            )[1]
+        return whole(models, part)
+
+    monkeypatch.setattr(programs, "training", counted)
+    FIND(config=CONFIG, run_dir=tmp_path)
+    assert len(traced) == 1
+
+
+def test_together_the_rows_are_those_of_the_contract(tmp_path):
+    result = FIND(
+        config=CONFIG,
+        run_dir=tmp_path,
+        vectorize=4,
+    )
+    assert isinstance(result, search.SearchResult)
+    assert [(r["replicate"], r["round"]) for r in result.rows] == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+    ]
+    assert all(row["seconds"] > 0 for row in result.rows)

@@ -1,0 +1,65 @@
+"""`Resident`: examples in memory, of which a batch is one gather.
+
+It is used twice: in a pipeline on the host, and inside a compiled program,
+where the row numbers are all that has to be passed in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Resident:
+    """Inputs and labels that stay where they are, and which rows count.
+
+    Args:
+        inputs: Tensor (examples, ...), uint8 or float32.
+        labels: Int32 tensor (examples,).
+        rows: Integer array of the row numbers that belong to this part of the
+            data, in order.
+        scale: Factor for the inputs, applied to a batch after it is cast to
+            float32.
+
+    Example:
+        >>> part = Resident(tf.constant([[2], [4]]), tf.constant([0, 1]),
+        ...                 rows=np.array([1]), scale=0.5)
+        >>> x, y = part.batch(tf.constant([1, 0]))
+        >>> x.numpy().tolist(), y.numpy().tolist(), part.size
+        ([[2.0], [1.0]], [1, 0], 1)
+    """
+
+    inputs: Any
+    labels: Any
+    rows: np.ndarray
+    scale: float
+
+    @property
+    def size(self) -> int:
+        """How many examples belong to this part."""
+        return len(self.rows)
+
+    def batch(self, rows: Any) -> tuple[Any, Any]:
+        """Returns float32 inputs and int32 labels of some rows.
+
+        Args:
+            rows: Int32 tensor of row numbers, of any shape.
+        """
+        x = tf.cast(tf.gather(self.inputs, rows), tf.float32)
+        if self.scale != 1.0:
+            x = x * tf.constant(self.scale, tf.float32)
+        return x, tf.gather(self.labels, rows)
+
+    def on_device(self) -> Resident:
+        """Returns the same where TensorFlow computes, copied if need be."""
+        if not tf.config.list_logical_devices("GPU"):
+            return self
+        return dataclasses.replace(
+            self,
+            inputs=tf.identity(self.inputs),
+            labels=tf.identity(self.labels),
+        )

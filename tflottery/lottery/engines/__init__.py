@@ -1,0 +1,9 @@
+"""Engines: ways to run the steps of a round, all with the same results.
+
+* `pipeline`: Keras' own; takes any model, data and strategy.
+* `compiled`: all steps between two validations are one program.
+* `joint`: those of several networks are one program; each is in a lane.
+* `programs`: the programs of the last two.
+* `lanes`: tasks that take turns, and meet where work is heavy.
+* `engine`: what all of them can do.
+"""

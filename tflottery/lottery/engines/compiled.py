@@ -1,0 +1,85 @@
+"""`CompiledEngine`: `fit`, with all steps of a stretch in one program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tflottery.lottery.engines import programs
+from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
+from tflottery.lottery.engines.pipeline import fit
+
+
+class CompiledEngine(Engine):
+    """Hands `fit` the row numbers of a stretch instead of its batches.
+
+    Args:
+        model: Compiled and built, with no `programs.obstacle`; its
+            `train_function` becomes one that takes row numbers.
+        data: An `InMemoryDataset`.
+        batch_size: Examples in a step.
+        steps: Most steps in one stretch.
+    """
+
+    def __init__(self, model: Any, data: Any, *, batch_size: int, steps: int):
+        super().__init__(model, data, batch_size=batch_size, steps=steps)
+        self._evaluations: dict[str, Callable[[], programs.Metrics]] = {}
+        part = data.resident("train")
+        programs.make_metrics(model, part)
+        program = programs.training([model], part)
+
+        @tf.function(reduce_retracing=True, autograph=False)
+        def train_function(iterator):
+            rows = iterator.get_next()
+            return program(
+                padded(rows, steps, batch_size)[None], tf.shape(rows)[0]
+            )[0]
+
+        model.train_function = train_function
+
+    def train(self, *, first_step, order_seed, steps, times, watch):
+        """See `Engine.train`."""
+        rows = stretches(self, first_step, order_seed, steps)
+        fit(self.model, rows, steps, times, watch)
+
+    def evaluate(self, part):
+        """See `Engine.evaluate`."""
+        if part not in self._evaluations:
+            self._evaluations[part] = programs.evaluation(
+                [self.model], self.data.resident(part), EVALUATION_BATCH
+            )
+        return programs.numbers(self._evaluations[part]()[0])
+
+
+def stretches(
+    engine: Engine, first_step: int, order_seed: int, steps: int
+) -> tf.data.Dataset:
+    """Returns the row numbers (steps, batch size) of one stretch at a time.
+
+    Args:
+        engine: Whose data and batch size they are for.
+        first_step: Place in the stream of batches to begin at.
+        order_seed: Seed of the order of the data.
+        steps: Steps in a stretch; fewer than the engine's most mean that
+            there is but one.
+    """
+    rows = engine.data.train_rows(engine.batch_size, order_seed, first_step)
+    if steps < engine.steps:
+        rows = rows.take(steps)
+    return rows.batch(steps, drop_remainder=True).prefetch(1)
+
+
+def padded(rows: Any, steps: int, batch_size: int) -> Any:
+    """Gives the rows of a stretch the shape of the longest.
+
+    With one shape there is one program for stretches of every length.
+
+    Args:
+        rows: Int32 tensor (at most `steps`, batch size).
+        steps: Most steps in a stretch.
+        batch_size: Examples in a step.
+    """
+    rows = tf.pad(rows, [[0, steps - tf.shape(rows)[0]], [0, 0]])
+    return tf.ensure_shape(rows, (steps, batch_size))

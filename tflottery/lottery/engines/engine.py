@@ -1,0 +1,63 @@
+"""`Engine`: what runs the steps of a round and the evaluations between them."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, Protocol
+
+EVALUATION_BATCH = 1000
+
+
+class Watch(Protocol):
+    """What is told how training goes on: a callback of `fit`."""
+
+    problem: str | None
+
+    def set_model(self, model: Any) -> None:
+        """Hears which model is trained."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Hears the metrics at the end of a stretch of steps."""
+
+
+class Engine(abc.ABC):
+    """Runs a model's steps.
+
+    Args:
+        model: Compiled and built.
+        data: A `tflottery.data.Dataset`.
+        batch_size: Examples in a step, on all replicas together.
+        steps: Most steps in one stretch.
+    """
+
+    def __init__(self, model: Any, data: Any, *, batch_size: int, steps: int):
+        self.model = model
+        self.data = data
+        self.batch_size = batch_size
+        self.steps = steps
+
+    @abc.abstractmethod
+    def train(
+        self,
+        *,
+        first_step: int,
+        order_seed: int,
+        steps: int,
+        times: int,
+        watch: Watch,
+    ) -> None:
+        """Takes stretches of steps, one after the other.
+
+        Args:
+            first_step: Place in the stream of batches to begin at.
+            order_seed: Seed of the order of the data.
+            steps: Steps in a stretch; fewer than the most mean that there is
+                but one.
+            times: How many stretches.
+            watch: Is told of the end of each; training ends early where it
+                sets `problem`.
+        """
+
+    @abc.abstractmethod
+    def evaluate(self, part: str) -> dict[str, float]:
+        """Returns the metrics on `"validation"` or `"test"` data."""

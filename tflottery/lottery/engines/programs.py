@@ -1,0 +1,161 @@
+"""Programs: many steps of training, or a whole evaluation, compiled as one.
+
+By itself Keras enters a compiled step once a batch, with a batch that was made
+on the host. For data in memory a program can hold the loop and take batches by
+row number, so that all that goes in is numbers and all that comes out is the
+metrics. The steps are those of the models, and so are the bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tflottery.data.memory import InMemoryDataset
+from tflottery.data.resident import Resident
+
+Metrics = list[dict[str, Any]]
+_STEPS = ("train_step", "test_step", "make_train_function", "compute_loss")
+_FAMILIES = ("keras", "tf_keras")
+
+
+def obstacle(model: Any, data: Any) -> str | None:
+    """Says why a model's steps cannot be put into a program, if so.
+
+    Args:
+        model: Compiled model of either family.
+        data: A `tflottery.data.Dataset`.
+
+    Returns:
+        What stands in the way, in words; `None` if nothing does.
+    """
+    if type(data) is not InMemoryDataset:
+        return f"the data, {data!r}, is not held in memory as it is"
+    if tf.distribute.has_strategy() or not _is_default(model):
+        return "a strategy divides the batches"
+    if getattr(model, "run_eagerly", False):
+        return "the model is compiled with run_eagerly=True"
+    if not getattr(model, "jit_compile", False):
+        return "the model is not compiled with jit_compile=True"
+    for name in _STEPS:
+        if not _is_stock(model, name):
+            return f"the model has a `{name}` of its own"
+    return None
+
+
+def _is_default(model):
+    return "Default" in type(model.distribute_strategy).__name__
+
+
+def _is_stock(model, name):
+    function = getattr(type(model), name, None)
+    return getattr(function, "__module__", "").split(".")[0] in _FAMILIES
+
+
+def training(
+    models: Sequence[Any], part: Resident
+) -> Callable[[Any, Any], Metrics]:
+    """Returns the program that trains models, each on batches of its own.
+
+    Args:
+        models: Compiled models, whose metrics have their variables.
+        part: The data they are trained on.
+
+    Returns:
+        Function of int32 tensors `rows` (models, most steps, batch size) and
+        `steps` (scalar) that takes so many steps with each model and returns
+        the metrics of each over these steps.
+    """
+    part = part.on_device()
+
+    @tf.function(jit_compile=True, autograph=False)
+    def program(rows, steps):
+        _reset(models)
+
+        def step(number):
+            for model, order in zip(models, tf.unstack(rows), strict=True):
+                model.train_step(part.batch(order[number]))
+            return (number + 1,)
+
+        tf.while_loop(lambda number: number < steps, step, [tf.constant(0)])
+
+    @tf.function(autograph=False)
+    def measured(rows, steps):
+        program(rows, steps)
+        return _results(models)
+
+    return measured
+
+
+def evaluation(
+    models: Sequence[Any], part: Resident, batch_size: int
+) -> Callable[[], Metrics]:
+    """Returns the program that measures models.
+
+    Args:
+        models: Compiled models, whose metrics have their variables.
+        part: The data they are measured on.
+        batch_size: Examples at once; the last batch may have fewer.
+
+    Returns:
+        Function without arguments that returns the metrics of each model.
+    """
+    part = part.on_device()
+    whole, rest = divmod(part.size, batch_size)
+    rows = tf.constant(part.rows, tf.int32)
+    batches = tf.reshape(rows[: whole * batch_size], (whole, batch_size))
+
+    def measure(rows):
+        batch = part.batch(rows)
+        for model in models:
+            model.test_step(batch)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def program():
+        _reset(models)
+
+        def step(number):
+            measure(batches[number])
+            return (number + 1,)
+
+        if whole:
+            tf.while_loop(lambda number: number < whole, step, [tf.constant(0)])
+        if rest:
+            measure(rows[-rest:])
+
+    @tf.function(autograph=False)
+    def measured():
+        program()
+        return _results(models)
+
+    return measured
+
+
+def make_metrics(model: Any, part: Resident) -> None:
+    """Has a model make the variables of its metrics, which it does late.
+
+    Made by the first step that is traced, they would be part of it.
+
+    Args:
+        model: Compiled model.
+        part: Any data of it.
+    """
+    model.test_step(part.batch(tf.constant(part.rows[:1], tf.int32)))
+
+
+def numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    """Returns metrics as numbers."""
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _reset(models):
+    for model in models:
+        for metric in model.metrics:
+            metric.reset_state()
+
+
+def _results(models):
+    # Outside of XLA, whose division rounds in another way.
+    return [model.get_metrics_result() for model in models]
