@@ -107,6 +107,24 @@ def test_bars_follow_the_search(terminal):
     assert "test accuracy there 92.34%" in stream.getvalue()
 
 
+def test_rounds_of_networks_trained_together_are_counted_as_they_end(terminal):
+    """Four rounds begin; steps are told of one; they end one by one."""
+    bars = progress.RichProgress(terminal[0])
+    bars.start(3, 4)
+    bars.trained_together(4)
+    search = bars._bars.tasks[0]
+    for replicate in range(4):
+        bars.round_started(replicate, 0, 1.0, 200)
+    bars.step(0, 0, 50, {})
+    assert search.completed == 1  # a quarter of four rounds
+    for replicate in (2, 0, 1, 3):
+        bars.round_finished({**ROW, "replicate": replicate, "round": 0})
+        assert search.completed == 4
+    bars.round_started(0, 1, 0.8, 200)
+    assert search.completed == 4
+    bars.finish()
+
+
 def test_rounds_found_finished_do_not_count_as_speed(terminal):
     bars = progress.RichProgress(terminal[0])
     bars.start(100, 1)

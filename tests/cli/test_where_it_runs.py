@@ -27,6 +27,14 @@ def refused(capsys, tmp_path, *flags):
         (["--replicate=9"], "counted from 0. Received: 9"),
         (["--branch=tikket"], "Did you mean 'ticket'"),
         (["--replicate=0", "--replicate=1"], "must be given once"),
+        (["--vectorize=0"], "`vectorize` must be"),
+        (["--vectorize=two"], "--vectorize=3"),
+        (["--vectorize=2", "--jit_compile=false"], "with jit_compile=True"),
+        (["--vectorize=2", "--augmentation=crop"], "not held in memory"),
+        (
+            ["--vectorize=2", "--strategy=mirrored", "--devices=CPU:0,CPU:1"],
+            "MirroredStrategy divides the batches",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_way_out(

@@ -27,7 +27,8 @@ class _Place:
         self.replicates = replicates
         self.control_rounds = 0
         self.networks = 1
-        self._finished = 0
+        self._begun = self._finished = 0
+        self._share = 0.0
         self._controls: dict[int, tuple[str, int]] = {}
 
     def branch_started(
@@ -38,6 +39,11 @@ class _Place:
         if draw:
             words += f", draw {draw}"
         self._controls[replicate] = (f"{words}, ", done)
+
+    def round_started(self) -> None:
+        """Notes that a round has begun."""
+        self._begun += 1
+        self._share = 0.0
 
     def round_finished(self, replicate: int) -> None:
         """Notes that one more round is done."""
@@ -65,11 +71,23 @@ class _Place:
 
     def stage(self, replicate: int, round: int) -> int:
         """Returns how many rounds come before this one."""
-        if self.networks > 1:
-            return self._finished  # they end in any order
         if replicate in self._controls:
             round = self.total_rounds + 1 + self._controls[replicate][1]
         return replicate * self._of_each + round
+
+    def completed(self, replicate: int, round: int, share: float) -> float:
+        """Returns how many rounds are behind.
+
+        Args:
+            replicate: the replicate that is told of.
+            round: its round.
+            share: how much of that is behind.
+        """
+        if self.networks == 1:
+            return self.stage(replicate, round) + share
+        # Several are as far as the one that is told of, and end in any order.
+        self._share = max(share, self._share)
+        return self._finished + self._share * (self._begun - self._finished)
 
 
 def _metrics_text(metrics: Mapping[str, float]) -> str:
@@ -196,7 +214,8 @@ class RichProgress(Progress):
     def round_started(self, replicate, round, density, steps):
         """Begins a new bar for the round."""
         self._steps = max(steps, 1)
-        done = self._place.stage(replicate, round)
+        self._place.round_started()
+        done = self._place.completed(replicate, round, 0.0)
         if self._fresh:
             # Rounds found finished must not count as speed.
             self._bars.reset(self._search, completed=done)
@@ -212,8 +231,8 @@ class RichProgress(Progress):
 
     def step(self, replicate, round, step, metrics):
         """Moves both bars."""
-        share = min(step / self._steps, 1.0) * self._place.networks
-        done = self._place.stage(replicate, round) + share
+        share = min(step / self._steps, 1.0)
+        done = self._place.completed(replicate, round, share)
         self._bars.update(self._search, completed=done)
         note = _metrics_text(metrics)
         self._bars.update(
@@ -224,7 +243,7 @@ class RichProgress(Progress):
 
     def round_finished(self, row):
         """Leaves a line above the bars."""
-        done = self._place.stage(row["replicate"], row["round"]) + 1
+        done = self._place.completed(row["replicate"], row["round"], 1.0)
         self._bars.update(self._search, completed=done)
         self.console.print(
             _row_text(self._place, row), highlight=False, markup=False

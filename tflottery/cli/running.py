@@ -210,10 +210,9 @@ def number(name: str, text: str) -> int:
     Raises:
         ValueError: the text is not one.
     """
-    found = numbers(name, text)
-    if found is None or len(found) != 1:
+    if not text.strip().isdecimal():
         raise ValueError(
             f"`--{name}` must be one number. Received: --{name}={text}. Write "
             f"--{name}=3."
         )
-    return found[0]
+    return int(text)

@@ -49,10 +49,29 @@ class Resident:
         Args:
             rows: Int32 tensor of row numbers, of any shape.
         """
-        x = tf.cast(tf.gather(self.inputs, rows), tf.float32)
+        inputs, labels = (
+            tf.gather(self.inputs, rows),
+            tf.gather(self.labels, rows),
+        )
+        return self.scaled(inputs), labels
+
+    def scaled(self, inputs: Any) -> Any:
+        """Returns inputs as a network gets them: float32, scaled.
+
+        Args:
+            inputs: Rows of `inputs`.
+        """
+        x = tf.cast(inputs, tf.float32)
         if self.scale != 1.0:
             x = x * tf.constant(self.scale, tf.float32)
-        return x, tf.gather(self.labels, rows)
+        return x
+
+    def in_order(self) -> tuple[Any, Any]:
+        """Returns inputs and labels of all rows, as they are held, in order."""
+        if np.array_equal(self.rows, np.arange(len(self.labels))):
+            return self.inputs, self.labels
+        rows = tf.constant(self.rows, tf.int32)
+        return tf.gather(self.inputs, rows), tf.gather(self.labels, rows)
 
     def on_device(self) -> Resident:
         """Returns the same where TensorFlow computes, copied if need be."""

@@ -30,7 +30,7 @@ from tflottery.lottery import (
 )
 from tflottery.lottery.config import SearchConfig
 from tflottery.lottery.context import SearchContext
-from tflottery.lottery.engines import pipeline
+from tflottery.lottery.engines import joint, pipeline, programs
 from tflottery.lottery.plan import Plan
 from tflottery.lottery.progress import Progress
 from tflottery.lottery.run_directory import RunDirectory
@@ -181,6 +181,9 @@ def find_ticket(
     checks.check_instance("data", data, datasets.Dataset)
     context_module.rewind_step(config, data)  # refuses before any work
     plan = Plan.create(config, data, branches, control_rounds, draws)
+    if vectorize > 1:
+        around = (data, workers.strategy, config.jit_compile)
+        joint.refuse(programs.obstacle_around(*around))
     pipeline.evaluation_batches(data, workers.replicas)
     run_dir = f"runs/{config.digest()}" if run_dir is None else run_dir
     build = (

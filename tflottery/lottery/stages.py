@@ -13,6 +13,7 @@ from tflottery.layers import evidence, prune
 from tflottery.lottery import rounds, starting_points
 from tflottery.lottery.context import SearchContext
 from tflottery.lottery.journal import ReplicateJournal, trained_name
+from tflottery.pruning import criteria
 from tflottery.rewinding.snapshot import Snapshot
 
 _logger = logging.getLogger("tflottery")
@@ -77,16 +78,17 @@ class ReplicateStages:
             if journal.mask(0) is None:
                 journal.write_mask(0, evidence.current_mask(model))
             return 0
-        rewind = starting_points.rewind_point(context, journal)
+        # One snapshot is held at a time, for networks that fill the memory.
         trained = self.trained(round - 1)
         before = journal.mask(round - 1)
         starting_points.load_trained(model, before, trained)
+        del trained
         mask = journal.mask(round)
         if mask is None:
             mask = prune.prune(
                 model,
                 prune.densities_after(model, round),
-                initial=starting_points.initial(context, journal).weights(),
+                initial=self._initial_weights(),
                 data=context.saliency_batch(),
             )
             journal.write_mask(round, mask)
@@ -94,10 +96,19 @@ class ReplicateStages:
             # what counts is the chief's.
             mask = context.workers.from_chief(lambda mask=mask: mask)
         evidence.set_mask(model, mask)
+        rewind = starting_points.rewind_point(context, journal)
         context.policy.apply(model, rewind)
         if context.policy.name == "continued_training":
             return 0
         return context.rewind_step
+
+    def _initial_weights(self):
+        """Returns what some criteria compare with, and only to those."""
+        settings = evidence.settings_of(self.context.trainer.model)
+        criterion = criteria.get(settings.criterion)
+        if "initial" not in criterion.requires:
+            return None
+        return starting_points.initial(self.context, self.journal).weights()
 
     def trained(self, round: int) -> Snapshot:
         """Returns the state a round has ended with; trains it if need be."""

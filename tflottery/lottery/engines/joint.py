@@ -89,12 +89,7 @@ class JointEngine(Engine):
     ):
         super().__init__(model, data, batch_size=batch_size, steps=steps)
         self._ask = ask
-        problem = programs.obstacle(model, data)
-        if problem is not None:
-            raise ValueError(
-                "`vectorize` above 1 trains several networks by one program. "
-                f"That cannot be done here: {problem}. Leave `vectorize` out."
-            )
+        refuse(programs.obstacle(model, data))
         programs.make_metrics(model, data.resident("train"))
 
     def train(self, *, first_step, order_seed, steps, times, watch):
@@ -110,6 +105,22 @@ class JointEngine(Engine):
     def evaluate(self, part):
         """See `Engine.evaluate`."""
         return self._ask(Evaluation(part))
+
+
+def refuse(obstacle: str | None) -> None:
+    """Raises an error if something stands in the way.
+
+    Args:
+        obstacle: What it is, in words; `None` if nothing does.
+
+    Raises:
+        ValueError: Something does.
+    """
+    if obstacle is not None:
+        raise ValueError(
+            "`vectorize` above 1 trains several networks by one program. "
+            f"That cannot be done here: {obstacle}. Leave `vectorize` out."
+        )
 
 
 class JointWork:
