@@ -97,14 +97,14 @@ def test_keras_own_loop_gives_the_same_bits(
 
 
 def test_random_layers_and_normalisation_are_the_same_together(tmp_path):
-    """Dropout's generators and BatchNorm's statistics are state as well."""
+    """Convolutions too; generators and statistics are state as well."""
 
     def build():
         return keras.Sequential(
             [
                 keras.Input((8, 8, 1)),
+                keras.layers.Conv2D(4, 3, use_bias=False),
                 keras.layers.Flatten(),
-                keras.layers.Dense(16, use_bias=False),
                 keras.layers.BatchNormalization(),
                 keras.layers.ReLU(),
                 keras.layers.Dropout(0.3),

@@ -15,6 +15,8 @@ class HoldsMasks:
     """A wrapper that has masks for weights of the layer it runs."""
 
     _masked: dict[str, tuple[Any, Any]] | None
+    # Whether what is pruned is zero in the stored weights too.
+    stores_zeros = True
 
     @property
     def masked_weights(self) -> dict[str, tuple[Any, Any]]:

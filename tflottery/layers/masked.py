@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tflottery.layers import prunable
+from tflottery.layers import held_zeros, prunable
 from tflottery.layers.holding import HoldsMasks
 from tflottery.layers.keeping import (
     MaskedConstraint,
@@ -230,7 +230,7 @@ class Masked(HoldsMasks, keras.layers.Wrapper):
 
     def weight_in_use(self, path: str, value: Any) -> Any:
         """Returns what the layer computes with for a weight's stored value."""
-        return keep(value, self._masked[path][1])
+        return held_zeros.in_use(value, self._masked[path][1], keep)
 
     def compute_output_spec(self, *args, **kwargs):
         """Returns what the wrapped layer returns."""

@@ -57,6 +57,8 @@ class Scored(HoldsMasks):
         """Returns the boolean mask in use outside training."""
         raise NotImplementedError
 
+    stores_zeros = False
+
     def _multiplier(self, path: str, training: Any) -> tf.Tensor:
         """Returns what the weight is multiplied by, with its gradient.
 

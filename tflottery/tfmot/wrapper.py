@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from tflottery.gradual import scheduled
-from tflottery.layers import paths, prunable
+from tflottery.layers import held_zeros, paths, prunable
 from tflottery.layers.holding import HoldsMasks
 from tflottery.layers.settings import PruningSettings, paths_to_mask
 from tflottery.tfmot import guard, keeping, scratch, step_counter
@@ -248,7 +248,7 @@ class PruneLowMagnitude(HoldsMasks, guard.wrapper_class()):
 
     def weight_in_use(self, path: str, value: Any) -> tf.Tensor:
         """Returns what the layer computes with for a weight's stored value."""
-        return keep(value, self._masked[path][1])
+        return held_zeros.in_use(value, self._masked[path][1], keep)
 
     def _should_use_autograph(self):
         return False  # the wrapped layer has its own

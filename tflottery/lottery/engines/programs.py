@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tflottery.data.memory import InMemoryDataset
 from tflottery.data.resident import Resident
+from tflottery.layers import held_zeros
 
 Metrics = list[dict[str, Any]]
 _STEPS = ("train_step", "test_step", "make_train_function", "compute_loss")
@@ -84,10 +85,13 @@ def training(
     @tf.function(jit_compile=True, autograph=False)
     def program(rows, steps):
         _reset(models)
+        for model in models:
+            held_zeros.establish(model)
 
         def step(number):
-            for model, order in zip(models, tf.unstack(rows), strict=True):
-                model.train_step(part.batch(order[number]))
+            with held_zeros.held():
+                for model, order in zip(models, tf.unstack(rows), strict=True):
+                    model.train_step(part.batch(order[number]))
             return (number + 1,)
 
         tf.while_loop(lambda number: number < steps, step, [tf.constant(0)])
