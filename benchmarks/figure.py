@@ -24,7 +24,8 @@ class Figure:
         unit: `"ratio"`, `"%"` or `"s"`. Defaults to `"ratio"`.
         at_most: The aim, if smaller is better.
         at_least: The aim, if larger is better.
-        parts: The times the figure was made of, in seconds, by name.
+        parts: What the figure was made of, by name.
+        parts_in: `"seconds"` or `"bytes"`. Defaults to `"seconds"`.
 
     Example:
         >>> figure = Figure("a/b", "a over b", Sample((1.0, 1.1)), at_most=1.2)
@@ -39,6 +40,7 @@ class Figure:
     at_most: float | None = None
     at_least: float | None = None
     parts: Mapping[str, Sample] = dataclasses.field(default_factory=dict)
+    parts_in: str = "seconds"
 
     @property
     def aim(self) -> str:
@@ -65,7 +67,7 @@ class Figure:
             "aim": self.aim,
             "is_met": self.is_met,
             **self.values.to_json(),
-            "parts_in_seconds": {
+            f"parts_in_{self.parts_in}": {
                 name: sample.to_json() for name, sample in self.parts.items()
             },
         }
@@ -79,7 +81,7 @@ def as_table(figures: Sequence[Figure]) -> str:
 
     Returns:
         One line a figure: its median, its quartiles, the aim, whether it is
-        met, and the median seconds of its parts.
+        met, and the medians of its parts.
     """
     order = {"ratio": 0, "%": 1, "s": 2}
     rows = [("figure", "median", "quartiles", "aim", "met", "made of"), ()]
@@ -94,7 +96,7 @@ def as_table(figures: Sequence[Figure]) -> str:
                 figure.aim.replace("<=", "≤").replace(">=", "≥"),
                 {True: "yes", False: "**no**", None: ""}[figure.is_met],
                 ", ".join(
-                    f"{name} {_time(part.median)}"
+                    f"{name} {_WORDS[figure.parts_in](part.median)}"
                     for name, part in figure.parts.items()
                 ),
             )
@@ -107,3 +109,10 @@ def _time(seconds: float) -> str:
     if seconds < 1e-3:
         return f"{seconds * 1e6:.3g} µs"
     return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def _size(size: float) -> str:
+    return f"{size / 1e6:.4g} MB"
+
+
+_WORDS = {"seconds": _time, "bytes": _size}

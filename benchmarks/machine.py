@@ -17,6 +17,7 @@ _PACKAGES = (
     "tf_keras",
     "tensorflow-model-optimization",
     "numpy",
+    "torch",
 )
 
 

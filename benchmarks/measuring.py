@@ -58,6 +58,11 @@ class Sample:
         pairs = zip(self.runs, other.runs, strict=True)
         return Sample(tuple(mine / theirs for mine, theirs in pairs))
 
+    def minus(self, other: Sample) -> Sample:
+        """Returns the differences, run by run."""
+        pairs = zip(self.runs, other.runs, strict=True)
+        return Sample(tuple(mine - theirs for mine, theirs in pairs))
+
     def to_json(self) -> dict[str, Any]:
         """Returns the sample as plain values."""
         return {

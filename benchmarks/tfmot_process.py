@@ -1,20 +1,20 @@
 """TF-MOT's mask update, timed in a process of its own.
 
 Importing TF-MOT changes the Keras of the whole process, so it gets another
-one. That process builds its model once and then updates the masks each time
-it is told to, so that it can take turns with what it is compared with.
+one.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
+from collections.abc import Callable
+
+from benchmarks.other_process import OtherProcess, serve
+
+ENVIRONMENT = {"TF_USE_LEGACY_KERAS": "1"}
 
 
-class TfmotProcess:
+class TfmotProcess(OtherProcess):
     """A process that holds a TF-MOT model and waits.
 
     Args:
@@ -24,38 +24,19 @@ class TfmotProcess:
     """
 
     def __init__(self, width: int, depth: int, sparsity: float):
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, str(width), str(depth), str(sparsity)],
-            env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+        super().__init__(
+            "benchmarks.tfmot_process",
+            {"width": width, "depth": depth, "sparsity": sparsity},
+            ENVIRONMENT,
         )
-
-    def __enter__(self) -> TfmotProcess:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait(timeout=60)
 
     def update(self) -> float:
         """Has all masks updated once; returns the seconds it took there."""
-        self._process.stdin.write("update\n")
-        self._process.stdin.flush()
-        for line in self._process.stdout:
-            if line.startswith("{"):
-                return float(json.loads(line)["seconds"])
-        raise RuntimeError(
-            "TF-MOT's process ended without a figure. Received: exit code "
-            f"{self._process.wait(timeout=60)}. Its error is printed above."
-        )
+        return self.work()
 
 
-def _serve(width: int, depth: int, sparsity: float) -> None:
-    """Answers each line of input with the time of one update."""
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+def _make(width: int, depth: int, sparsity: float) -> Callable[[], float]:
+    """Builds the model; returns the function that times one update."""
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot
     import tf_keras
@@ -83,7 +64,8 @@ def _serve(width: int, depth: int, sparsity: float) -> None:
 
     for wrapper in wrappers:
         wrapper.pruning_step.assign(1)
-    for _ in sys.stdin:
+
+    def timed() -> float:
         for wrapper in wrappers:
             for weight, mask, _ in wrapper.pruning_vars:
                 weight.assign(tf.random.stateless_normal(weight.shape, (1, 2)))
@@ -94,9 +76,14 @@ def _serve(width: int, depth: int, sparsity: float) -> None:
         masks = [wrapper.pruning_vars[0][1] for wrapper in wrappers]
         density = sum(float(tf.reduce_mean(mask)) for mask in masks) / depth
         if abs(1 - density - sparsity) > 0.01:
-            sys.exit(f"TF-MOT pruned to density {density}; no update ran.")
-        print(json.dumps({"seconds": seconds}), flush=True)
+            raise RuntimeError(
+                f"TF-MOT was to prune {sparsity} of the weights. Received: "
+                f"density={density}. What was timed did not do the work."
+            )
+        return seconds
+
+    return timed
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    serve(_make)

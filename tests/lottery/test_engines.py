@@ -213,9 +213,9 @@ def test_evaluation_counts_every_example_once(size):
     model = network(jit_compile=True)
     part = data.resident("test")
     programs.make_metrics(model, part)
-    measure = programs.evaluation([model], part, 400)
+    measure = programs.evaluation(model, part, 400)
     for _ in range(2):  # from new metrics on, each time
-        found = programs.numbers(measure()[0])
+        found = programs.numbers(measure())
     kernel, bias = model.get_weights()
     logits = x.reshape(size, -1).astype(np.float64) @ kernel + bias
     rates = logits - np.log(np.exp(logits).sum(1, keepdims=True))
@@ -231,14 +231,10 @@ def test_nothing_is_traced_anew_between_rounds_and_replicates(
     traced = []
     whole = programs.training
 
-    def counted(models, part):
-        for model in models:
-            step = model.train_step
-            model.train_step = lambda data, step=step: (
-                traced.append(1),
-                step(data),
-            )[1]
-        return whole(models, part)
+    def counted(model, part):
+        step = model.train_step
+        model.train_step = lambda data: (traced.append(1), step(data))[1]
+        return whole(model, part)
 
     monkeypatch.setattr(programs, "training", counted)
     FIND(config=CONFIG, run_dir=tmp_path)

@@ -87,8 +87,8 @@ def compiled(k, layers, optimizer):
 def run_program(model, data):
     part = data.resident("train")
     programs.make_metrics(model, part)
-    program = programs.training([model], part)
-    return programs.numbers(program(ROWS[None], tf.constant(STEPS))[0])
+    program = programs.training(model, part)
+    return programs.numbers(program(ROWS, tf.constant(STEPS)))
 
 
 def off_mask(model):

@@ -44,8 +44,8 @@ MACHINES = (
         "vectorize",
         "N",
         "1",
-        "How many networks (replicates, draws of controls) one program trains "
-        "at once. Pays for small networks; takes the memory of N.",
+        "How many networks (replicates, draws of controls) are trained at "
+        "once. Pays for small networks; takes the memory of N.",
     ),
 )
 

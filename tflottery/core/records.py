@@ -16,10 +16,11 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import itertools
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
@@ -68,30 +69,50 @@ def _add(archive: zipfile.ZipFile, name: str, size: int) -> IO[bytes]:
     return archive.open(member, "w", force_zip64=size >= _LARGE)
 
 
+class _Sink(io.RawIOBase):
+    """Takes what is written and hands it out in pieces, which it forgets."""
+
+    def __init__(self):
+        super().__init__()
+        self._pieces: list[bytes] = []
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self._pieces.append(bytes(data))
+        return len(self._pieces[-1])
+
+    def drain(self) -> list[bytes]:
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
+
 def _archive(
     kind: str, arrays: Mapping[str, Any], meta: Mapping[str, Any]
-) -> memoryview:
-    stored, described = [], []
+) -> Iterator[bytes]:
+    """Yields the archive piece by piece: it is as large as all arrays."""
+    described = []
     for name, value in arrays.items():
         if not isinstance(name, str) or not name or "\0" in name:
             raise ValueError(
                 "The names of arrays must be strings, not empty and without "
                 f"NUL. Received: {name!r}."
             )
-        array, dtype = _storable(name, value)
-        stored.append(array)
-        described.append([name, dtype])
+        described.append([name, _storable(name, value)[1]])
     manifest = documents.canonical_json(
         {"arrays": described, "kind": kind, "meta": meta, "version": _VERSION}
     )
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         with _add(archive, _MANIFEST, len(manifest)) as file:
             file.write(manifest.encode("ascii"))
-        for (name, _), array in zip(described, stored, strict=True):
+        for name, value in arrays.items():
+            array, _ = _storable(name, value)
             with _add(archive, f"{name}.npy", array.nbytes) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
-    return buffer.getbuffer()
+            yield from sink.drain()
+    yield from sink.drain()
 
 
 def write_record(
@@ -131,10 +152,13 @@ def write_record(
         )
     checks.check_instance("arrays", arrays, Mapping)
     checks.check_instance("meta", meta, Mapping)
-    archive = _archive(kind, arrays, meta)
-    digest = hashlib.sha256(archive).hexdigest()
-    header = f"tflottery {kind} {_VERSION} sha256={digest}\n".encode("ascii")
-    files.write_bytes(path, (header, archive))
+    # Made twice, as the checksum goes first: that takes less than the memory.
+    digest = hashlib.sha256()
+    for piece in _archive(kind, arrays, meta):
+        digest.update(piece)
+    header = f"tflottery {kind} {_VERSION} sha256={digest.hexdigest()}\n"
+    pieces = _archive(kind, arrays, meta)
+    files.write_bytes(path, itertools.chain([header.encode("ascii")], pieces))
 
 
 def _damaged(path: Any, expected: str, found: str) -> files.DamagedFileError:

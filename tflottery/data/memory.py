@@ -125,7 +125,10 @@ class InMemoryDataset(dataset.Dataset):
             A `tf.data.Dataset` of infinite cardinality of pairs (x, y).
         """
         rows = self.train_rows(batch_size, seed, first_step)
-        return _finish(rows.map(self._parts["train"].batch))
+        part = self._parts["train"]
+        return _finish(
+            rows.map(tf.autograph.experimental.do_not_convert(part.batch))
+        )
 
     def train_rows(
         self, batch_size: int, seed: int, first_step: int = 0
@@ -156,6 +159,7 @@ class InMemoryDataset(dataset.Dataset):
         with tf.init_scope(), tf.device("CPU:0"):
             rows = tf.constant(self._parts["train"].rows, tf.int32)
 
+        @tf.autograph.experimental.do_not_convert
         def shuffled(number):
             # The algorithm is named so that it cannot depend on the device.
             order = tf.random.experimental.stateless_shuffle(

@@ -71,11 +71,16 @@ def variables(model: Any, prefix: str = "") -> dict[str, Any]:
     return {k: v for k, v in found.items() if k.startswith(prefix)}
 
 
-def read(model: Any) -> dict[str, np.ndarray]:
-    """Returns a copy of a model's training state."""
+def read(model: Any, prefix: str = "") -> dict[str, np.ndarray]:
+    """Returns a copy of a model's training state.
+
+    Args:
+        model: as `variables` takes it.
+        prefix: only the names that start with it (`WEIGHTS`, `OPTIMIZER`).
+    """
     return {
         name: np.array(variable.numpy())
-        for name, variable in variables(model).items()
+        for name, variable in variables(model, prefix).items()
     }
 
 

@@ -133,10 +133,13 @@ def _row(
 
 
 def _store_trained(context, journal, what) -> None:
-    snapshot = Snapshot.take(context.trainer.model)
-    if not what.keeps_slots:
+    model = context.trainer.model
+    if what.keeps_slots:
+        snapshot = Snapshot.take(model)
+    else:
         # The next round needs the weights only: to rank them.
-        snapshot = weights_of(snapshot)
+        values = state.read(model, state.WEIGHTS)
+        snapshot = Snapshot(state.iterations(model), values)
     journal.write_snapshot(trained_name(what.round), snapshot)
 
 

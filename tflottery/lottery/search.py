@@ -130,9 +130,9 @@ def find_ticket(
         draws: how often each control that is random is drawn anew.
         control_rounds: rounds of which controls are run. Default: all.
         vectorize: how many networks, replicates or draws of controls, are
-            trained at once by one program; with the same results, and with
-            the memory of so many networks. Needs data in memory and XLA.
-            Default: one after the other.
+            trained at once; with the same results, and with the memory of so
+            many networks. Needs data in memory and XLA. Default: one after
+            the other.
 
     Returns:
         A `SearchResult`, over all rounds that are finished when it is made,

@@ -89,7 +89,7 @@ class ReplicateStages:
                 model,
                 prune.densities_after(model, round),
                 initial=self._initial_weights(),
-                data=context.saliency_batch(),
+                data=self._saliency_batch(),
             )
             journal.write_mask(round, mask)
             # Computed on each worker, as reading gradients takes all of them;
@@ -104,11 +104,19 @@ class ReplicateStages:
 
     def _initial_weights(self):
         """Returns what some criteria compare with, and only to those."""
-        settings = evidence.settings_of(self.context.trainer.model)
-        criterion = criteria.get(settings.criterion)
-        if "initial" not in criterion.requires:
+        if "initial" not in self._criterion().requires:
             return None
         return starting_points.initial(self.context, self.journal).weights()
+
+    def _saliency_batch(self):
+        """Returns the examples that some criteria need."""
+        if not any("grad" in need for need in self._criterion().requires):
+            return None
+        return self.context.saliency_batch()
+
+    def _criterion(self):
+        settings = evidence.settings_of(self.context.trainer.model)
+        return criteria.get(settings.criterion)
 
     def trained(self, round: int) -> Snapshot:
         """Returns the state a round has ended with; trains it if need be."""

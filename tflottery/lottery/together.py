@@ -2,7 +2,7 @@
 
 Replicates, and draws of controls, are the same work with other numbers. Each
 runs in a lane, with a network of its own, by the lines that run it alone; what
-the networks compute between two validations is one program for all of them.
+the networks compute between two validations is computed at the same time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from tflottery.lottery.context import SearchContext
 from tflottery.lottery.engines import lanes
-from tflottery.lottery.engines.joint import Call, JointEngine, JointWork
+from tflottery.lottery.engines.joint import Call, JointEngine, perform
 from tflottery.lottery.progress import Progress
 from tflottery.lottery.training import RoundTrainer
 
@@ -34,7 +34,6 @@ class Together:
         if count > 1:
             self._contexts = [_LaneContext.of(context, n) for n in range(count)]
             context.progress.trained_together(count)
-        self._work = JointWork(self._contexts)
 
     def run(self, tasks: Sequence[Callable[[SearchContext], None]]) -> None:
         """Runs tasks to their end.
@@ -43,7 +42,7 @@ class Together:
             tasks: functions of the context to run in.
 
         Raises:
-            ValueError: the networks cannot be trained by one program.
+            ValueError: the networks cannot be trained at the same time.
         """
         if self.count == 1:
             for task in tasks:
@@ -52,7 +51,7 @@ class Together:
         lanes.run(
             [functools.partial(self._run_in, task) for task in tasks],
             min(self.count, len(tasks)),
-            self._work.perform,
+            perform,
         )
 
     def _run_in(self, task, lane):

@@ -161,10 +161,12 @@ class Pruner:
         )
         kept = {}
         for pool in pools:
-            for path, chosen in _choose(pool, units).items():
+            chosen = _choose(pool, units)
+            for path in pool.paths:
                 shape = mask[path].shape
-                entries = self.structure.expand(chosen, shape)
+                entries = self.structure.expand(chosen.pop(path), shape)
                 kept[path] = entries & mask[path]
+                del units[path], entries  # memory for the next ones
         return Mask({path: kept[path] for path in mask})
 
     def _targets(

@@ -2,7 +2,7 @@
 
 * `pipeline`: Keras' own; takes any model, data and strategy.
 * `compiled`: all steps between two validations are one program.
-* `joint`: those of several networks are one program; each is in a lane.
+* `joint`: the programs of several networks run at once, each in its lane.
 * `programs`: the programs of the last two.
 * `lanes`: tasks that take turns, and meet where work is heavy.
 * `engine`: what all of them can do.

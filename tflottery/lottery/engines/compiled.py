@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -25,17 +24,15 @@ class CompiledEngine(Engine):
 
     def __init__(self, model: Any, data: Any, *, batch_size: int, steps: int):
         super().__init__(model, data, batch_size=batch_size, steps=steps)
-        self._evaluations: dict[str, Callable[[], programs.Metrics]] = {}
+        self._evaluations: dict[str, Any] = {}
         part = data.resident("train")
         programs.make_metrics(model, part)
-        program = programs.training([model], part)
+        program = programs.training(model, part)
 
         @tf.function(reduce_retracing=True, autograph=False)
         def train_function(iterator):
             rows = iterator.get_next()
-            return program(
-                padded(rows, steps, batch_size)[None], tf.shape(rows)[0]
-            )[0]
+            return program(padded(rows, steps, batch_size), tf.shape(rows)[0])
 
         model.train_function = train_function
 
@@ -48,9 +45,9 @@ class CompiledEngine(Engine):
         """See `Engine.evaluate`."""
         if part not in self._evaluations:
             self._evaluations[part] = programs.evaluation(
-                [self.model], self.data.resident(part), EVALUATION_BATCH
+                self.model, self.data.resident(part), EVALUATION_BATCH
             )
-        return programs.numbers(self._evaluations[part]()[0])
+        return programs.numbers(self._evaluations[part]())
 
 
 def stretches(

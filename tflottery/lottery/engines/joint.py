@@ -1,19 +1,19 @@
-"""`JointEngine`: several networks trained by one program, each in its lane.
+"""`JointEngine`: networks that are trained at the same time, each in its lane.
 
-Their steps stand side by side in the program, so that a small network does not
-leave the machine idle between its operations. Each network remains an ordinary
-model with its own state; nothing is stacked, and every layer, optimizer and
-metric works as ever.
+A small network leaves most of a machine idle between its operations. Here the
+programs of several run at once, a thread for each core. Each network remains an
+ordinary model with a program and a state of its own; nothing is stacked, and
+every layer, optimizer and metric works as ever.
 """
 
 from __future__ import annotations
 
-import collections
+import concurrent.futures
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tflottery.lottery.engines import programs
@@ -22,35 +22,14 @@ from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
-    """A lane asks for a stretch of training.
+class Program:
+    """A lane asks for the run of a program.
 
     Args:
-        rows: Int array (steps, batch size).
+        run: Runs it and returns tensors by name.
     """
 
-    rows: np.ndarray
-
-    @property
-    def kind(self) -> tuple[str, int]:
-        """What must be alike to be done together."""
-        return "training", len(self.rows)
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """A lane asks for an evaluation.
-
-    Args:
-        part: `"validation"` or `"test"`.
-    """
-
-    part: str
-
-    @property
-    def kind(self) -> tuple[str, str]:
-        """What must be alike to be done together."""
-        return "evaluation", self.part
+    run: Callable[[], Mapping[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +54,7 @@ class JointEngine(Engine):
         ask: Has the lane wait for a request and returns the answer.
 
     Raises:
-        ValueError: The model cannot be trained by such a program.
+        ValueError: The model's steps cannot be put into a program.
     """
 
     def __init__(
@@ -88,23 +67,43 @@ class JointEngine(Engine):
         ask: Callable[[Any], Any],
     ):
         super().__init__(model, data, batch_size=batch_size, steps=steps)
-        self._ask = ask
         refuse(programs.obstacle(model, data))
-        programs.make_metrics(model, data.resident("train"))
+        self._ask = ask
+        part = data.resident("train")
+        programs.make_metrics(model, part)
+        shape = tf.TensorSpec([steps, batch_size], tf.int32)
+        # Traced on this thread, whichever will run them.
+        self._training = programs.training(model, part).get_concrete_function(
+            shape, tf.TensorSpec([], tf.int32)
+        )
+        self._evaluations = {
+            name: programs.evaluation(
+                model, data.resident(name), EVALUATION_BATCH
+            ).get_concrete_function()
+            for name in ("validation", "test")
+        }
 
     def train(self, *, first_step, order_seed, steps, times, watch):
         """See `Engine.train`."""
         watch.set_model(self.model)
-        rows = iter(stretches(self, first_step, order_seed, steps))
+        stream = iter(stretches(self, first_step, order_seed, steps))
         for number in range(times):
-            found = self._ask(Training(next(rows).numpy()))
-            watch.on_epoch_end(number, found)
+            rows = padded(next(stream), self.steps, self.batch_size)
+            watch.on_epoch_end(
+                number,
+                self._run(
+                    lambda rows=rows: self._training(rows, tf.constant(steps))
+                ),
+            )
             if watch.problem is not None:
                 break
 
     def evaluate(self, part):
         """See `Engine.evaluate`."""
-        return self._ask(Evaluation(part))
+        return self._run(self._evaluations[part])
+
+    def _run(self, program):
+        return programs.numbers(self._ask(Program(program)))
 
 
 def refuse(obstacle: str | None) -> None:
@@ -118,78 +117,42 @@ def refuse(obstacle: str | None) -> None:
     """
     if obstacle is not None:
         raise ValueError(
-            "`vectorize` above 1 trains several networks by one program. "
-            f"That cannot be done here: {obstacle}. Leave `vectorize` out."
+            "`vectorize` above 1 trains several networks at once, by compiled "
+            f"programs. That cannot be done here: {obstacle}. Leave "
+            "`vectorize` out."
         )
 
 
-class JointWork:
-    """Does what lanes ask for, what is alike together.
+def perform(requests: Mapping[int, Any]) -> dict[int, Any]:
+    """Does what lanes ask for: calls one by one, programs at the same time.
 
     Args:
-        contexts: For each lane what has its `trainer.engine`, which is made
-            when it is first needed.
+        requests: `{lane: request}` of all lanes that wait.
+
+    Returns:
+        `{lane: answer}`; of the calls alone, if there are any, since a lane
+        that gets its answer may soon ask for a program too.
     """
-
-    def __init__(self, contexts: Sequence[Any]):
-        self._contexts = contexts
-        self._programs: dict[Any, Any] = {}
-
-    def perform(self, requests: Mapping[int, Any]) -> dict[int, Any]:
-        """Does the largest part of the requests that can be done at once.
-
-        Args:
-            requests: `{lane: request}` of all lanes that wait.
-
-        Returns:
-            `{lane: answer}` of those that were done.
-        """
-        calls = {
-            lane: request
+    calls = {
+        lane: request
+        for lane, request in requests.items()
+        if isinstance(request, Call)
+    }
+    if calls:
+        return {lane: call.function() for lane, call in calls.items()}
+    cores = len(os.sched_getaffinity(0)) if _has_affinity() else os.cpu_count()
+    with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+        runs = {
+            lane: pool.submit(_finished, request.run)
             for lane, request in requests.items()
-            if isinstance(request, Call)
         }
-        if calls:
-            return {lane: call.function() for lane, call in calls.items()}
-        alike = collections.defaultdict(dict)
-        for lane, request in requests.items():
-            alike[request.kind][lane] = request
-        (name, _), chosen = max(alike.items(), key=lambda item: len(item[1]))
-        found = getattr(self, f"_{name}")(chosen)
-        return dict(zip(chosen, map(programs.numbers, found), strict=True))
+        return {lane: run.result() for lane, run in runs.items()}
 
-    def _training(self, requests):
-        first = self._engine(next(iter(requests)))
-        every = [
-            padded(request.rows, first.steps, first.batch_size)
-            for request in requests.values()
-        ]
-        program = self._program(
-            "train",
-            requests,
-            lambda models: programs.training(
-                models, first.data.resident("train")
-            ),
-        )
-        steps = len(next(iter(requests.values())).rows)
-        return program(tf.stack(every), tf.constant(steps))
 
-    def _evaluation(self, requests):
-        lane, request = next(iter(requests.items()))
-        part = self._engine(lane).data.resident(request.part)
-        return self._program(
-            request.part,
-            requests,
-            lambda models: programs.evaluation(models, part, EVALUATION_BATCH),
-        )()
+def _has_affinity():
+    return hasattr(os, "sched_getaffinity")  # not everywhere
 
-    def _engine(self, lane) -> JointEngine:
-        return self._contexts[lane].trainer.engine
 
-    def _program(self, what, lanes, make):
-        key = (what, *lanes)
-        if key not in self._programs:
-            self._programs[key] = make(
-                [self._engine(lane).model for lane in lanes]
-            )
-        return self._programs[key]
+def _finished(run):
+    """Runs a program to its end: a device may only have begun with it."""
+    return {name: value.numpy() for name, value in run().items()}

@@ -8,7 +8,7 @@ metrics. The steps are those of the models, and so are the bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -17,7 +17,6 @@ from tflottery.data.memory import InMemoryDataset
 from tflottery.data.resident import Resident
 from tflottery.layers import held_zeros
 
-Metrics = list[dict[str, Any]]
 _STEPS = ("train_step", "test_step", "make_train_function", "compute_loss")
 _FAMILIES = ("keras", "tf_keras")
 
@@ -66,32 +65,28 @@ def _is_stock(model, name):
     return getattr(function, "__module__", "").split(".")[0] in _FAMILIES
 
 
-def training(
-    models: Sequence[Any], part: Resident
-) -> Callable[[Any, Any], Metrics]:
-    """Returns the program that trains models, each on batches of its own.
+def training(model: Any, part: Resident) -> Any:
+    """Returns the program that trains a model.
 
     Args:
-        models: Compiled models, whose metrics have their variables.
-        part: The data they are trained on.
+        model: Compiled model, whose metrics have their variables.
+        part: The data it is trained on.
 
     Returns:
-        Function of int32 tensors `rows` (models, most steps, batch size) and
-        `steps` (scalar) that takes so many steps with each model and returns
-        the metrics of each over these steps.
+        `tf.function` of int32 tensors `rows` (most steps, batch size) and
+        `steps` (scalar) that takes so many steps and returns the metrics over
+        them, by name.
     """
     part = part.on_device()
 
     @tf.function(jit_compile=True, autograph=False)
     def program(rows, steps):
-        _reset(models)
-        for model in models:
-            held_zeros.establish(model)
+        _reset(model)
+        held_zeros.establish(model)
 
         def step(number):
             with held_zeros.held():
-                for model, order in zip(models, tf.unstack(rows), strict=True):
-                    model.train_step(part.batch(order[number]))
+                model.train_step(part.batch(rows[number]))
             return (number + 1,)
 
         tf.while_loop(lambda number: number < steps, step, [tf.constant(0)])
@@ -99,23 +94,22 @@ def training(
     @tf.function(autograph=False)
     def measured(rows, steps):
         program(rows, steps)
-        return _results(models)
+        # Outside of XLA, whose division rounds in another way.
+        return model.get_metrics_result()
 
     return measured
 
 
-def evaluation(
-    models: Sequence[Any], part: Resident, batch_size: int
-) -> Callable[[], Metrics]:
-    """Returns the program that measures models.
+def evaluation(model: Any, part: Resident, batch_size: int) -> Any:
+    """Returns the program that measures a model.
 
     Args:
-        models: Compiled models, whose metrics have their variables.
-        part: The data they are measured on.
+        model: Compiled model, whose metrics have their variables.
+        part: The data it is measured on.
         batch_size: Examples at once; the last batch may have fewer.
 
     Returns:
-        Function without arguments that returns the metrics of each model.
+        `tf.function` without arguments that returns the metrics by name.
     """
     part = part.on_device()
     whole, rest = divmod(part.size, batch_size)
@@ -123,20 +117,19 @@ def evaluation(
     inputs, labels = part.in_order()
 
     def measure(begin, count):
-        batch = [
+        x, y = (
             tf.slice(
                 array,
                 [begin, *[0] * (len(array.shape) - 1)],
                 [count, *array.shape[1:]],
             )
             for array in (inputs, labels)
-        ]
-        for model in models:
-            model.test_step((part.scaled(batch[0]), batch[1]))
+        )
+        model.test_step((part.scaled(x), y))
 
     @tf.function(jit_compile=True, autograph=False)
     def program():
-        _reset(models)
+        _reset(model)
 
         def step(number):
             measure(number * batch_size, batch_size)
@@ -150,7 +143,7 @@ def evaluation(
     @tf.function(autograph=False)
     def measured():
         program()
-        return _results(models)
+        return model.get_metrics_result()
 
     return measured
 
@@ -167,17 +160,11 @@ def make_metrics(model: Any, part: Resident) -> None:
     model.test_step(part.batch(tf.constant(part.rows[:1], tf.int32)))
 
 
-def numbers(metrics: dict[str, Any]) -> dict[str, float]:
+def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Returns metrics as numbers."""
     return {name: float(value) for name, value in metrics.items()}
 
 
-def _reset(models):
-    for model in models:
-        for metric in model.metrics:
-            metric.reset_state()
-
-
-def _results(models):
-    # Outside of XLA, whose division rounds in another way.
-    return [model.get_metrics_result() for model in models]
+def _reset(model):
+    for metric in model.metrics:
+        metric.reset_state()
