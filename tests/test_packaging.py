@@ -63,6 +63,7 @@ def test_the_wheel_asks_for_what_setup_cfg_lists(wheel):
     message = email.message_from_bytes(wheel.read(metadata))
     assert message["License-Expression"] or message["License"] == "Apache-2.0"
     assert set(message.get_all("Provides-Extra")) == {
+        "benchmarks",
         "docs",
         "onnx",
         "test",
