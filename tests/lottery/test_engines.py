@@ -224,8 +224,9 @@ def test_evaluation_counts_every_example_once(size):
     assert found["loss"] == pytest.approx(loss, rel=1e-5)
 
 
+@pytest.mark.parametrize("count", [1, 2])
 def test_nothing_is_traced_anew_between_rounds_and_replicates(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, count
 ):
     """Stretches of 20, 5 and 15 steps; one program for all of them."""
     traced = []
@@ -237,7 +238,7 @@ def test_nothing_is_traced_anew_between_rounds_and_replicates(
         return whole(model, part)
 
     monkeypatch.setattr(programs, "training", counted)
-    FIND(config=CONFIG, run_dir=tmp_path)
+    FIND(config=CONFIG, run_dir=tmp_path, vectorize=count)
     assert len(traced) == 1
 
 

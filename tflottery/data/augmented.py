@@ -13,6 +13,7 @@ import tensorflow as tf
 from tflottery.core import checks
 from tflottery.data import augmentation as augmentations
 from tflottery.data import dataset as base
+from tflottery.data.delivery import delivered
 
 
 class AugmentedDataset(base.Dataset):
@@ -81,7 +82,7 @@ inputs (8, 8, 1), 10 classes, crop_flip>
             A `tf.data.Dataset` of infinite cardinality of pairs (x, y).
         """
         batches = self.source.train_batches(batch_size, seed, first_step)
-        steps = tf.data.Dataset.counter(int(first_step))
+        steps = tf.data.Dataset.range(int(first_step), tf.int64.max)
 
         def change(step, pair):
             x, y = pair
@@ -90,9 +91,7 @@ inputs (8, 8, 1), 10 classes, crop_flip>
         changed = tf.data.Dataset.zip((steps, batches)).map(
             change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
-        options = tf.data.Options()
-        options.deterministic = True
-        return changed.prefetch(tf.data.AUTOTUNE).with_options(options)
+        return delivered(changed)
 
     def validation_batches(self, batch_size: int) -> tf.data.Dataset:
         """Returns the source's validation batches.

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tflottery.data import dataset
+from tflottery.data.delivery import delivered
 from tflottery.data.resident import Resident
 
 
@@ -126,7 +127,7 @@ class InMemoryDataset(dataset.Dataset):
         """
         rows = self.train_rows(batch_size, seed, first_step)
         part = self._parts["train"]
-        return _finish(
+        return delivered(
             rows.map(tf.autograph.experimental.do_not_convert(part.batch))
         )
 
@@ -167,7 +168,7 @@ class InMemoryDataset(dataset.Dataset):
             )
             return tf.reshape(order[: steps * batch_size], (steps, batch_size))
 
-        numbers = tf.data.Dataset.counter(epoch)
+        numbers = tf.data.Dataset.range(epoch, tf.int64.max)
         # The next epoch is shuffled while this one is trained on.
         batches = numbers.map(shuffled).prefetch(1).unbatch().skip(batch)
         return batches.apply(
@@ -223,17 +224,11 @@ class InMemoryDataset(dataset.Dataset):
         with tf.init_scope(), tf.device("CPU:0"):
             rows = tf.constant(held.rows, tf.int32)
         starts = tf.data.Dataset.range(0, len(rows), batch_size)
-        return _finish(
+        return delivered(
             starts.map(
                 lambda start: held.batch(rows[start : start + batch_size])
             )
         )
-
-
-def _finish(batches):
-    options = tf.data.Options()
-    options.deterministic = True
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def _tensors(pair):

@@ -66,12 +66,18 @@ class Resident:
             x = x * tf.constant(self.scale, tf.float32)
         return x
 
-    def in_order(self) -> tuple[Any, Any]:
-        """Returns inputs and labels of all rows, as they are held, in order."""
-        if np.array_equal(self.rows, np.arange(len(self.labels))):
-            return self.inputs, self.labels
+    def in_order(self) -> Resident:
+        """Returns the same with its rows side by side: row 0, 1, 2, ..."""
+        order = np.arange(self.size)
+        if self.size == len(self.labels) and np.array_equal(self.rows, order):
+            return self
         rows = tf.constant(self.rows, tf.int32)
-        return tf.gather(self.inputs, rows), tf.gather(self.labels, rows)
+        return dataclasses.replace(
+            self,
+            inputs=tf.gather(self.inputs, rows),
+            labels=tf.gather(self.labels, rows),
+            rows=order,
+        )
 
     def on_device(self) -> Resident:
         """Returns the same where TensorFlow computes, copied if need be."""

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tflottery.data import dataset
+from tflottery.data.delivery import delivered
 
 
 class StreamingDataset(dataset.Dataset):
@@ -122,7 +123,7 @@ class StreamingDataset(dataset.Dataset):
             )
             return shuffled.take(examples)
 
-        stream = tf.data.Dataset.counter(epoch).flat_map(one_epoch)
+        stream = tf.data.Dataset.range(epoch, tf.int64.max).flat_map(one_epoch)
         stream = stream.skip(batch * batch_size)
         batches = self._batches(stream, batch_size, drop_remainder=True)
         return batches.apply(
@@ -176,13 +177,9 @@ class StreamingDataset(dataset.Dataset):
             x = tf.ensure_shape(tf.cast(x, tf.float32), self.input_shape)
             return x, tf.ensure_shape(tf.cast(y, tf.int32), ())
 
-        options = tf.data.Options()
-        options.deterministic = True
-        return (
-            source.map(prepared, num_parallel_calls=tf.data.AUTOTUNE)
-            .batch(batch_size, drop_remainder=drop_remainder)
-            .prefetch(tf.data.AUTOTUNE)
-            .with_options(options)
+        examples = source.map(prepared, num_parallel_calls=tf.data.AUTOTUNE)
+        return delivered(
+            examples.batch(batch_size, drop_remainder=drop_remainder)
         )
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from tflottery.lottery.context import SearchContext
 from tflottery.lottery.engines import lanes
-from tflottery.lottery.engines.joint import Call, JointEngine, perform
+from tflottery.lottery.engines.joint import Call, JointEngine, Performer
+from tflottery.lottery.engines.template import Template
 from tflottery.lottery.progress import Progress
 from tflottery.lottery.training import RoundTrainer
 
@@ -32,7 +33,11 @@ class Together:
         self._context = context
         self._contexts: list[_LaneContext] = []
         if count > 1:
-            self._contexts = [_LaneContext.of(context, n) for n in range(count)]
+            templates: dict[str, Template] = {}
+            self._contexts = [
+                _LaneContext.of(context, number, templates)
+                for number in range(count)
+            ]
             context.progress.trained_together(count)
 
     def run(self, tasks: Sequence[Callable[[SearchContext], None]]) -> None:
@@ -48,11 +53,12 @@ class Together:
             for task in tasks:
                 task(self._context)
             return
-        lanes.run(
-            [functools.partial(self._run_in, task) for task in tasks],
-            min(self.count, len(tasks)),
-            perform,
-        )
+        with Performer() as perform:
+            lanes.run(
+                [functools.partial(self._run_in, task) for task in tasks],
+                min(self.count, len(tasks)),
+                perform,
+            )
 
     def _run_in(self, task, lane):
         context = self._contexts[lane.number]
@@ -75,14 +81,27 @@ class _LaneContext(SearchContext):
     _trainer: RoundTrainer | None = None
 
     @classmethod
-    def of(cls, context: SearchContext, number: int) -> _LaneContext:
-        """Makes the context of a lane from that of the search."""
+    def of(
+        cls,
+        context: SearchContext,
+        number: int,
+        templates: dict[str, Template],
+    ) -> _LaneContext:
+        """Makes the context of a lane from that of the search.
+
+        Args:
+            context: that of the search.
+            number: of the lane; lane 0 tells its steps.
+            templates: of programs, for all lanes.
+        """
         fields = {
             field.name: getattr(context, field.name)
             for field in dataclasses.fields(SearchContext)
         }
         made = cls(**fields)
-        made.make_engine = functools.partial(JointEngine, ask=made.ask)
+        made.make_engine = functools.partial(
+            JointEngine, ask=made.ask, templates=templates
+        )
         made.build = lambda seed: made.call(lambda: context.build(seed))
         made.progress = _LaneProgress(context.progress, number == 0)
         return made

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tflottery.data.delivery import delivered
 from tflottery.lottery.engines import programs
 from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
 from tflottery.lottery.engines.pipeline import fit
@@ -25,7 +26,7 @@ class CompiledEngine(Engine):
     def __init__(self, model: Any, data: Any, *, batch_size: int, steps: int):
         super().__init__(model, data, batch_size=batch_size, steps=steps)
         self._evaluations: dict[str, Any] = {}
-        part = data.resident("train")
+        part = data.resident("train").on_device()
         programs.make_metrics(model, part)
         program = programs.training(model, part)
 
@@ -44,8 +45,9 @@ class CompiledEngine(Engine):
     def evaluate(self, part):
         """See `Engine.evaluate`."""
         if part not in self._evaluations:
+            held = self.data.resident(part).in_order().on_device()
             self._evaluations[part] = programs.evaluation(
-                self.model, self.data.resident(part), EVALUATION_BATCH
+                self.model, held, EVALUATION_BATCH
             )
         return programs.numbers(self._evaluations[part]())
 
@@ -65,7 +67,7 @@ def stretches(
     rows = engine.data.train_rows(engine.batch_size, order_seed, first_step)
     if steps < engine.steps:
         rows = rows.take(steps)
-    return rows.batch(steps, drop_remainder=True).prefetch(1)
+    return delivered(rows.batch(steps, drop_remainder=True))
 
 
 def padded(rows: Any, steps: int, batch_size: int) -> Any:

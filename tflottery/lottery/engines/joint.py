@@ -19,6 +19,7 @@ import tensorflow as tf
 from tflottery.lottery.engines import programs
 from tflottery.lottery.engines.compiled import padded, stretches
 from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
+from tflottery.lottery.engines.template import Template
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +53,8 @@ class JointEngine(Engine):
         batch_size: Examples in a step.
         steps: Most steps in one stretch.
         ask: Has the lane wait for a request and returns the answer.
+        templates: Of programs, by name, for all networks that are trained
+            together; what it lacks is added.
 
     Raises:
         ValueError: The model's steps cannot be put into a program.
@@ -65,23 +68,42 @@ class JointEngine(Engine):
         batch_size: int,
         steps: int,
         ask: Callable[[Any], Any],
+        templates: dict[str, Template],
     ):
         super().__init__(model, data, batch_size=batch_size, steps=steps)
         refuse(programs.obstacle(model, data))
         self._ask = ask
-        part = data.resident("train")
-        programs.make_metrics(model, part)
-        shape = tf.TensorSpec([steps, batch_size], tf.int32)
+        self._templates = templates
+        programs.make_metrics(model, data.resident("train"))
         # Traced on this thread, whichever will run them.
-        self._training = programs.training(model, part).get_concrete_function(
-            shape, tf.TensorSpec([], tf.int32)
-        )
+        self._training = self._program("train", self._trace_training)
         self._evaluations = {
-            name: programs.evaluation(
-                model, data.resident(name), EVALUATION_BATCH
-            ).get_concrete_function()
+            name: self._program(name, self._trace_evaluation)
             for name in ("validation", "test")
         }
+
+    def _program(self, name, trace):
+        """Returns this network's program: another's, if there is one."""
+        known = self._templates.get(name)
+        program = known and known.filled_in(self.model)
+        if program is None:
+            program, part = trace(name)
+            made = Template(program, self.model, [part.inputs, part.labels])
+            self._templates.setdefault(name, made)
+        return program
+
+    def _trace_training(self, name):
+        part = self.data.resident(name).on_device()
+        shape = tf.TensorSpec([self.steps, self.batch_size], tf.int32)
+        return programs.training(self.model, part).get_concrete_function(
+            shape, tf.TensorSpec([], tf.int32)
+        ), part
+
+    def _trace_evaluation(self, name):
+        part = self.data.resident(name).in_order().on_device()
+        return programs.evaluation(
+            self.model, part, EVALUATION_BATCH
+        ).get_concrete_function(), part
 
     def train(self, *, first_step, order_seed, steps, times, watch):
         """See `Engine.train`."""
@@ -123,30 +145,56 @@ def refuse(obstacle: str | None) -> None:
         )
 
 
-def perform(requests: Mapping[int, Any]) -> dict[int, Any]:
-    """Does what lanes ask for: calls one by one, programs at the same time.
+class Performer:
+    """Does what lanes ask for: programs on all cores, calls on this thread.
 
-    Args:
-        requests: `{lane: request}` of all lanes that wait.
-
-    Returns:
-        `{lane: answer}`; of the calls alone, if there are any, since a lane
-        that gets its answer may soon ask for a program too.
+    It answers whoever is ready first, so that a lane goes on while the
+    programs of others still run. To be used in a `with` block, which ends when
+    they have ended.
     """
-    calls = {
-        lane: request
-        for lane, request in requests.items()
-        if isinstance(request, Call)
-    }
-    if calls:
-        return {lane: call.function() for lane, call in calls.items()}
-    cores = len(os.sched_getaffinity(0)) if _has_affinity() else os.cpu_count()
-    with concurrent.futures.ThreadPoolExecutor(cores) as pool:
-        runs = {
-            lane: pool.submit(_finished, request.run)
-            for lane, request in requests.items()
-        }
-        return {lane: run.result() for lane, run in runs.items()}
+
+    def __init__(self):
+        self._pool = concurrent.futures.ThreadPoolExecutor(_cores())
+        self._running: dict[int, concurrent.futures.Future] = {}
+
+    def __enter__(self) -> Performer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def __call__(self, requests: Mapping[int, Any]) -> dict[int, Any]:
+        """Begins all programs, and waits for one of the requests.
+
+        Args:
+            requests: `{lane: request}` of all lanes that wait, also of those
+                whose program runs already.
+
+        Returns:
+            `{lane: answer}` of those that have one: of all calls, if there
+            are any.
+        """
+        answers = {}
+        for lane, request in requests.items():
+            if isinstance(request, Program) and lane not in self._running:
+                self._running[lane] = self._pool.submit(_finished, request.run)
+        for lane, request in requests.items():
+            if isinstance(request, Call):
+                answers[lane] = request.function()
+        if not answers:
+            concurrent.futures.wait(
+                self._running.values(),
+                return_when=concurrent.futures.FIRST_COMPLETED,
+            )
+            for lane in [n for n, run in self._running.items() if run.done()]:
+                answers[lane] = self._running.pop(lane).result()
+        return answers
+
+
+def _cores():
+    if _has_affinity():
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def _has_affinity():

@@ -1,10 +1,8 @@
-"""`Lanes`: tasks that take turns in one program, and meet where work is heavy.
+"""`Lanes`: tasks that take turns, and leave to others what can be done at once.
 
-Several networks can be trained by one program only if the searches that they
-belong to come to the same point together. Each search runs in a lane, which is
-a thread, but never two at once: a lane runs until it asks for something, and
-when all have asked, what they ask for is done on the caller's thread, together
-where that is possible. The order is always the same.
+Each task runs in a lane, which is a thread, but never two of them run at once,
+so tasks need no locks. A lane runs until it asks for something; when all have
+asked, the caller's thread sees to it, and a lane that has its answer goes on.
 """
 
 from __future__ import annotations

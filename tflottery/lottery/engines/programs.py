@@ -70,14 +70,13 @@ def training(model: Any, part: Resident) -> Any:
 
     Args:
         model: Compiled model, whose metrics have their variables.
-        part: The data it is trained on.
+        part: The data it is trained on, where TensorFlow computes.
 
     Returns:
         `tf.function` of int32 tensors `rows` (most steps, batch size) and
         `steps` (scalar) that takes so many steps and returns the metrics over
         them, by name.
     """
-    part = part.on_device()
 
     @tf.function(jit_compile=True, autograph=False)
     def program(rows, steps):
@@ -105,16 +104,14 @@ def evaluation(model: Any, part: Resident, batch_size: int) -> Any:
 
     Args:
         model: Compiled model, whose metrics have their variables.
-        part: The data it is measured on.
+        part: The data it is measured on, where TensorFlow computes.
         batch_size: Examples at once; the last batch may have fewer.
 
     Returns:
         `tf.function` without arguments that returns the metrics by name.
     """
-    part = part.on_device()
+    part = part.in_order()  # a slice is cheaper than a gathering each time
     whole, rest = divmod(part.size, batch_size)
-    # Laid side by side once: a slice is cheaper than a gathering each time.
-    inputs, labels = part.in_order()
 
     def measure(begin, count):
         x, y = (
@@ -123,7 +120,7 @@ def evaluation(model: Any, part: Resident, batch_size: int) -> Any:
                 [begin, *[0] * (len(array.shape) - 1)],
                 [count, *array.shape[1:]],
             )
-            for array in (inputs, labels)
+            for array in (part.inputs, part.labels)
         )
         model.test_step((part.scaled(x), y))
 

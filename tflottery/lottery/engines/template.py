@@ -1,0 +1,106 @@
+"""`Template`: a program, traced and compiled once, for networks built alike.
+
+A traced program refers to the variables of one network. What else it has of
+that network are numbers, which are those of all networks of a search: one
+after the other, they too are values of the same model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tflottery.layers import paths
+
+
+class Template:
+    """A program of one network, to be filled in with others.
+
+    Args:
+        program: Concrete `tf.function` that was traced with the network and
+            returns tensors by name.
+        model: The network: compiled and built.
+        constants: Tensors that are the same for all networks, such as data.
+
+    Example:
+        >>> import keras
+        >>> first, second = (
+        ...     keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        ...     for _ in range(2)
+        ... )
+        >>> for model in (first, second):
+        ...     model.compile("sgd", "mse")
+        >>> @tf.function
+        ... def program(x):
+        ...     return {"y": first(x)}
+        >>> x = tf.constant([[3.0]])
+        >>> template = Template(program.get_concrete_function(x), first, [])
+        >>> bool(template.filled_in(second)(x)["y"] == second(x))
+        True
+    """
+
+    def __init__(self, program: Any, model: Any, constants: Sequence[Any]):
+        self._program = program
+        self._variables = _variables(model)
+        self._constants = {id(tensor) for tensor in constants}
+
+    def filled_in(self, model: Any) -> Callable[..., Mapping[str, Any]] | None:
+        """Returns the program of another network.
+
+        Args:
+            model: As the first one: compiled, built, and with an optimizer
+                and metrics that have their variables.
+
+        Returns:
+            What is called like the program; `None` if the networks differ, or
+            the program holds something that may belong to the first alone.
+        """
+        others = _variables(model)
+        if _kinds(others) != _kinds(self._variables):
+            return None
+        handles = {
+            id(mine.handle): other.handle
+            for mine, other in zip(self._variables, others, strict=True)
+        }
+        captured = []
+        for tensor in self._program.captured_inputs:
+            if id(tensor) not in handles and id(tensor) not in self._constants:
+                return None
+            captured.append(handles.get(id(tensor), tensor))
+        return lambda *arguments: self._call([*arguments, *captured])
+
+    def _call(self, inputs):
+        found = tf.raw_ops.StatefulPartitionedCall(
+            args=inputs,
+            Tout=[tensor.dtype for tensor in self._program.outputs],
+            f=self._program,
+        )
+        return tf.nest.pack_sequence_as(self._program.structured_outputs, found)
+
+
+def _variables(model):
+    """All variables that a model's steps read or change, in a fixed order."""
+    held = [
+        *model.variables,
+        *paths.variables(model).values(),  # states of random generators too
+        *(
+            variable
+            for metric in model.metrics
+            for variable in metric.variables
+        ),
+        *model.optimizer.variables,
+        # tf_keras has one that it does not list.
+        *vars(model.optimizer).values(),
+    ]
+    raw = [
+        vars(variable).get("_value", variable)
+        for variable in held
+        if hasattr(variable, "__dict__")
+    ]
+    return [variable for variable in raw if isinstance(variable, tf.Variable)]
+
+
+def _kinds(variables):
+    return [(variable.dtype, variable.shape) for variable in variables]
