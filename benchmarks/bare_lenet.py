@@ -27,6 +27,8 @@ class BareLenet:
 
     Attributes:
         weights: Kernel and bias of each layer, as variables.
+        validation: Program that returns loss and accuracy on the validation
+            data, in one product for each layer.
     """
 
     def __init__(self, data: Any, batch_size: int, steps_per_call: int):
@@ -49,12 +51,14 @@ class BareLenet:
         ]
         self._step = tf.Variable(0)
         self._program = self._compiled()
+        self.validation = self._compiled_validation()
 
-    def train(self, steps: int) -> None:
+    def train(self, steps: int, validate: bool = False) -> None:
         """Takes so many steps; they must fill whole calls.
 
         Args:
             steps: How many.
+            validate: Whether to call `validation` after each call.
 
         Raises:
             RuntimeError: They were not taken.
@@ -64,6 +68,8 @@ class BareLenet:
         loss: Any = np.nan
         for chunk in rows.take(steps // self._steps_per_call).prefetch(1):
             loss = self._program(chunk)
+            if validate:
+                self.validation()
         if int(self._step) != steps or not np.isfinite(float(loss)):
             raise RuntimeError(
                 f"Bare training was to take {steps} steps. Received: "
@@ -87,9 +93,21 @@ class BareLenet:
 
         return program
 
+    def _compiled_validation(self):
+        part = self._data.resident("validation").in_order()
+
+        @tf.function(jit_compile=True, autograph=False)
+        def program():
+            logits = self._logits(part.scaled(part.inputs))
+            found = tf.argmax(logits, 1, output_type=tf.int32)
+            hits = tf.cast(found == part.labels, tf.float32)
+            return _loss(logits, part.labels), tf.reduce_mean(hits)
+
+        return program
+
     def _train(self, x, y):
         with tf.GradientTape() as tape:
-            loss = self._loss(tf.reshape(x, (self._batch_size, -1)), y)
+            loss = _loss(self._logits(x), y)
         gradients = tape.gradient(loss, self.weights)
         count = tf.cast(self._step.assign_add(1), tf.float32)
         rate = (
@@ -105,11 +123,15 @@ class BareLenet:
             weight.assign_sub(rate * first / (tf.sqrt(second) + _EPSILON))
         return loss
 
-    def _loss(self, values, labels):
+    def _logits(self, images):
+        values = tf.reshape(images, (images.shape[0], -1))
         kernels, biases = self.weights[::2], self.weights[1::2]
         for kernel, bias in zip(kernels[:-1], biases[:-1], strict=True):
             values = tf.nn.relu(tf.matmul(values, kernel) + bias)
-        logits = tf.matmul(values, kernels[-1]) + biases[-1]
-        return tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        )
+        return tf.matmul(values, kernels[-1]) + biases[-1]
+
+
+def _loss(logits, labels):
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    )

@@ -30,8 +30,12 @@ TINY = {
     "rounds": 1,
     "runs": 1,
 }
-_AIMS = {"bare": 1.25, "fit": 1.0}
-_WORDS = {"bare": "bare XLA training", "fit": "dense `fit`"}
+_AIMS = {"bare": 1.25, "bare, validated": None, "fit": 1.0}
+_WORDS = {
+    "bare": "bare XLA training",
+    "bare, validated": "bare XLA training that validates as often",
+    "fit": "dense `fit`",
+}
 
 
 def run(
@@ -63,13 +67,16 @@ def run(
     )
     total = steps * (rounds + 1)
 
-    def bare(steps):
+    def bare(steps, validate=False):
         network = BareLenet(data, batch_size, validate_every)
-        network.train(steps)
+        network.train(steps, validate)
 
     starts = {
         "search, start": lambda: seconds_of_search(data, start_of(config)),
         "bare, start": lambda: seconds_of(lambda: bare(validate_every)),
+        "bare, validated, start": lambda: seconds_of(
+            lambda: bare(validate_every, validate=True)
+        ),
         "fit, start": lambda: seconds_of(
             lambda: _fit(data, config, validate_every)
         ),
@@ -80,6 +87,9 @@ def run(
         {
             "search": lambda: seconds_of_search(data, config),
             "bare": lambda: seconds_of(lambda: bare(total)),
+            "bare, validated": lambda: seconds_of(
+                lambda: bare(total, validate=True)
+            ),
             "fit": lambda: seconds_of(lambda: _fit(data, config, total)),
             **starts,
         },

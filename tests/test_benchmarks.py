@@ -30,7 +30,7 @@ FIGURES = {
     "search_lenet": [
         f"search_lenet/over {other}{words}"
         for words in ("", WARM)
-        for other in ("bare", "fit")
+        for other in ("bare", "bare, validated", "fit")
     ],
     "search_peers": [
         f"search_peers/{name} over tflottery"
@@ -217,7 +217,7 @@ def test_bare_training_learns_as_keras_does():
         keras.optimizers.Adam(1.2e-3),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    bare.train(50)
+    bare.train(50, validate=True)
     model.fit(
         digits.train_batches(32, seed=0),
         steps_per_epoch=50,
@@ -226,3 +226,6 @@ def test_bare_training_learns_as_keras_does():
     )
     for ours, theirs in zip(bare.weights, model.get_weights(), strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-4)
+    model.compile(model.optimizer, model.loss, metrics=["accuracy"])
+    expected = model.evaluate(digits.validation_batches(500), verbose=0)
+    np.testing.assert_allclose(bare.validation(), expected, rtol=1e-3)

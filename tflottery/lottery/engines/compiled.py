@@ -48,7 +48,7 @@ class CompiledEngine(Engine):
             held = self.data.resident(part).in_order().on_device()
             self._evaluations[part] = programs.evaluation(
                 self.model, held, EVALUATION_BATCH
-            )
+            ).get_concrete_function()
         return programs.numbers(self._evaluations[part]())
 
 
