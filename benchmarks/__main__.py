@@ -22,6 +22,7 @@ CASES = (
     "step_conv",
     "step_resnet",
     "step_tf_keras",
+    "step_search",
     "search_lenet",
     "search_peers",
     "search_memory",

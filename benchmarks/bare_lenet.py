@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.searching import LEARNING_RATE
+from tflottery.data.delivery import delivered
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
 
@@ -66,7 +67,7 @@ class BareLenet:
         rows = self._data.train_rows(self._batch_size, seed=0)
         rows = rows.batch(self._steps_per_call, drop_remainder=True)
         loss: Any = np.nan
-        for chunk in rows.take(steps // self._steps_per_call).prefetch(1):
+        for chunk in delivered(rows.take(steps // self._steps_per_call)):
             loss = self._program(chunk)
             if validate:
                 self.validation()

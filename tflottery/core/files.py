@@ -10,11 +10,12 @@ through `etils.epath` alone, so that a folder on this disk and a bucket behind
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pathlib
 import secrets
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 
 from etils import epath
 
@@ -210,6 +211,25 @@ def read_bytes(path: Any) -> bytes:
     path = as_path(path)
     with _explained(path):
         return path.read_bytes()
+
+
+def open_to_read(path: Any) -> IO[bytes]:
+    """Opens a file, for what is too large to be held twice.
+
+    Args:
+        path: The file, local or remote. A remote one is read at once: it may
+            be replaced while it is open.
+
+    Returns:
+        The open file, from its beginning on, in which one can seek.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    path = as_path(path)
+    if not is_local(path):
+        return io.BytesIO(read_bytes(path))
+    return path.open("rb")
 
 
 def write_text(path: Any, text: str) -> None:

@@ -37,6 +37,8 @@ _KIND = re.compile(r"[a-z][a-z0-9_-]*")
 _MANIFEST = "record.json"
 # The archive stores dates; ours is the first one that zip knows.
 _DATE = (1980, 1, 1, 0, 0, 0)
+# More bytes than a first line has; bytes that are checked at once.
+_LINE, _PIECE = 4096, 2**20
 # Bytes from which a member gets zip's 64-bit fields; room for its own header.
 _LARGE = 2**31 - 2**20
 
@@ -169,20 +171,36 @@ def _damaged(path: Any, expected: str, found: str) -> files.DamagedFileError:
     )
 
 
-def _check_header(path: Any, content: bytes) -> re.Match[bytes]:
-    """Returns the parts of the first line, or says what is wrong with it."""
-    header = _HEADER.match(content)
-    if header is not None:
-        return header
+def _check(path: Any, file: IO[bytes]) -> tuple[re.Match[bytes], str]:
+    """Checks the first line and the checksum of the rest.
+
+    Returns:
+        The parts of the first line, and the checksum.
+    """
+    start = file.read(_LINE)
+    header = _HEADER.match(start)
+    if header is None:
+        raise _foreign_or_damaged(path, start + file.read())
+    digest = hashlib.sha256(memoryview(start)[header.end() :])
+    for piece in iter(lambda: file.read(_PIECE), b""):
+        digest.update(piece)
+    expected, found = header[3].decode(), digest.hexdigest()
+    if found != expected:
+        raise _damaged(path, expected, found)
+    return header, found
+
+
+def _foreign_or_damaged(path: Any, content: bytes) -> ValueError:
+    """Says what is wrong with a first line."""
     # A damaged first line must not pass for a foreign file: either end of it
     # gives it away.
     tail = _HEADER_END.match(content)
     if tail is not None:
         found = hashlib.sha256(memoryview(content)[tail.end() :]).hexdigest()
-        raise _damaged(path, tail[1].decode(), f"{found} under a broken line")
+        return _damaged(path, tail[1].decode(), f"{found} under a broken line")
     if content.startswith(_MAGIC) or _MAGIC.startswith(content):
-        raise _damaged(path, "(unreadable)", "a broken first line")
-    raise files.ForeignFileError(
+        return _damaged(path, "(unreadable)", "a broken first line")
+    return files.ForeignFileError(
         f"{path} is not a tflottery file: its first line is not ours. Was "
         "another path meant?"
     )
@@ -208,31 +226,37 @@ def read_record(
         ForeignFileError: If tflottery did not write the file, or if it holds
             another kind of record or a newer format.
     """
-    content = files.read_bytes(path)
-    header = _check_header(path, content)
-    expected = header[3].decode()
-    found = hashlib.sha256(memoryview(content)[header.end() :]).hexdigest()
-    if found != expected:
-        raise _damaged(path, expected, found)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        manifest = json.loads(archive.read(_MANIFEST))
-        # The checksum does not cover the first line; the archive repeats it.
-        named = [header[1].decode(), int(header[2])]
-        if named != [manifest["kind"], manifest["version"]]:
-            raise _damaged(path, expected, f"{found} under a broken line")
-        if manifest["version"] != _VERSION:
-            raise files.ForeignFileError(
-                f"{path} has format {manifest['version']}; this version of "
-                f"tflottery reads format {_VERSION}. Use a newer tflottery."
-            )
-        if manifest["kind"] != kind:
-            raise files.ForeignFileError(
-                f"{path} holds a tflottery {manifest['kind']!r} record; "
-                f"{kind!r} was asked for. Was another path meant?"
-            )
-        arrays = {}
-        for name, dtype in manifest["arrays"]:
-            with archive.open(f"{name}.npy") as file:
-                array = np.lib.format.read_array(file, allow_pickle=False)
-            arrays[name] = array.view(_true_dtype(dtype))
+    with files.open_to_read(path) as file:
+        header, digest = _check(path, file)
+        with zipfile.ZipFile(file) as archive:
+            manifest = json.loads(archive.read(_MANIFEST))
+            _check_manifest(path, kind, header, digest, manifest)
+            arrays = {}
+            for name, dtype in manifest["arrays"]:
+                with archive.open(f"{name}.npy") as member:
+                    array = np.lib.format.read_array(member, allow_pickle=False)
+                arrays[name] = array.view(_true_dtype(dtype))
     return arrays, manifest["meta"]
+
+
+def _check_manifest(
+    path: Any,
+    kind: str,
+    header: re.Match[bytes],
+    digest: str,
+    manifest: Mapping[str, Any],
+) -> None:
+    # The checksum does not cover the first line; the archive repeats it.
+    named = [header[1].decode(), int(header[2])]
+    if named != [manifest["kind"], manifest["version"]]:
+        raise _damaged(path, digest, f"{digest} under a broken line")
+    if manifest["version"] != _VERSION:
+        raise files.ForeignFileError(
+            f"{path} has format {manifest['version']}; this version of "
+            f"tflottery reads format {_VERSION}. Use a newer tflottery."
+        )
+    if manifest["kind"] != kind:
+        raise files.ForeignFileError(
+            f"{path} holds a tflottery {manifest['kind']!r} record; "
+            f"{kind!r} was asked for. Was another path meant?"
+        )

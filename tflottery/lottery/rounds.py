@@ -113,6 +113,7 @@ def _row(
 ) -> dict[str, Any]:
     trainer = context.trainer
     best = trainer.evaluate_at_best(found)
+    found.best.clear()  # as large as the network, and not used again
     final = trainer.evaluate("test")
     at_best = next(r for r in found.curve if r["step"] == found.best_step)
     return {

@@ -162,12 +162,16 @@ class RoundTrainer:
 
     def evaluate_at_best(self, progress: RoundProgress) -> dict[str, float]:
         """Returns the test metrics of the weights of the best step."""
-        present = state.read(self.model)
+        present = {
+            part: state.read(self.model, part)
+            for part in (state.WEIGHTS, state.REPLICAS)
+        }
         state.write(self.model, progress.best, state.WEIGHTS)
         try:
             return self.evaluate("test")
         finally:
-            state.write(self.model, present)
+            for part, values in present.items():
+                state.write(self.model, values, part)
 
 
 class _Watch(Callback):
@@ -227,11 +231,8 @@ class _Watch(Callback):
             return
         if row["validation_loss"] < self.progress.best_loss:
             self.progress.best_step = self.progress.step
-            self.progress.best = {
-                name: np.array(variable.numpy())
-                for name, variable in state.variables(self.model).items()
-                if name.startswith(state.WEIGHTS)
-            }
+            self.progress.best.clear()  # not to hold both of them
+            self.progress.best.update(state.read(self.model, state.WEIGHTS))
         self.progress.curve.append(row)
         if self.on_validation is not None:
             self.on_validation(row)

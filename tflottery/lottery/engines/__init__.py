@@ -4,6 +4,7 @@
 * `compiled`: all steps between two validations are one program.
 * `joint`: the programs of several networks run at once, each in its lane.
 * `programs`: the programs of the last two.
-* `lanes`: tasks that take turns, and meet where work is heavy.
+* `template`: a program that serves all networks that are built alike.
+* `lanes`: tasks that take turns, and leave to others what can be done at once.
 * `engine`: what all of them can do.
 """
