@@ -1,8 +1,8 @@
-"""Case `step_search`: a masked step over a dense one, as a search runs them.
+"""Case `step_search`: a step as a search runs it, over a dense one and `fit`'s.
 
 A search keeps all steps between two validations in one program, which begins
 with masked weights and masks gradients and updates from there on. The same
-program trains the dense network.
+program trains the dense network, and Keras' own `fit` the masked one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tf_keras
 
 from benchmarks.figure import Figure
 from benchmarks.measuring import alternate, seconds_of
-from benchmarks.stepping import compiled, dense, masked, random_images
+from benchmarks.stepping import compiled, dense, fit, masked, random_images
 from tflottery.lottery.engines import programs
 
 # Inputs, examples in a step, steps in a program, and the aim.
@@ -38,7 +38,7 @@ def run(
     networks: dict[str, tuple[tuple[int, ...], int, int, float]] | None = None,
     runs: int = 11,
 ) -> list[Figure]:
-    """Returns the ratio of each network, in both families.
+    """Returns the ratios of each network, in both families.
 
     Args:
         networks: `{name in the zoo: (shape of an input, examples in a step,
@@ -46,45 +46,61 @@ def run(
         runs: Measurements of each.
     """
     return [
-        _compare(name, family, *settings, runs)
+        figure
         for name, settings in (networks or _NETWORKS).items()
         for family in _FAMILIES
+        for figure in _compare(name, family, *settings, runs)
     ]
 
 
 def _compare(name, family, input_shape, batch_size, steps, at_most, runs):
+    images = random_images(input_shape, max(10 * batch_size, 100))
+
+    def network(wrap):
+        return compiled(
+            name,
+            input_shape,
+            wrap=wrap,
+            jit_compile=None,
+            steps_per_execution=steps,
+            keras_module=_FAMILIES[family],
+        )
+
+    def fitted():
+        model = network(masked)
+        batches = images.train_batches(batch_size, seed=0)
+        return lambda: seconds_of(lambda: fit(model, batches, steps)) / steps
+
     tasks = {
-        kind: _step(name, family, input_shape, batch_size, steps, wrap)
-        for kind, wrap in (("masked", masked), ("dense", dense))
+        "masked": _step(network(masked), images, batch_size, steps),
+        "dense": _step(network(dense), images, batch_size, steps),
+        "fit": fitted(),
     }
     found = alternate(tasks, runs=runs, warm_up=2)
-    return Figure(
-        name=f"step_search/{name}/{family}",
-        what=(
-            f"{name} of {family}, batch {batch_size}, a step of a search's "
-            "program masked over dense"
+    where = f"{name} of {family}, batch {batch_size}, a step of a search's"
+    return [
+        Figure(
+            name=f"step_search/{name}/{family}",
+            what=f"{where} program masked over dense",
+            values=found["masked"].over(found["dense"]),
+            at_most=at_most,
+            parts={kind: found[kind] for kind in ("masked", "dense")},
         ),
-        values=found["masked"].over(found["dense"]),
-        at_most=at_most,
-        parts=found,
-    )
+        Figure(
+            name=f"step_search/{name}/{family}/over fit",
+            what=f"{where} program over one of `fit`, both masked",
+            values=found["masked"].over(found["fit"]),
+            at_most=1.05,
+            parts={kind: found[kind] for kind in ("masked", "fit")},
+        ),
+    ]
 
 
-def _step(name, family, input_shape, batch_size, steps, wrap):
-    model = compiled(
-        name,
-        input_shape,
-        wrap=wrap,
-        jit_compile=True,
-        steps_per_execution=steps,
-        keras_module=_FAMILIES[family],
-    )
+def _step(model, images, batch_size, steps):
     model.optimizer.build(model.trainable_variables)
-    part = random_images(input_shape, max(10 * batch_size, 100)).resident(
-        "train"
-    )
+    part = images.resident("train")
     programs.make_metrics(model, part)
-    program = programs.training(model, part)
+    program = programs.training(model, part, batch_size)
     rows = np.random.default_rng(0).integers(
         0, part.size, (steps, batch_size), np.int32
     )
@@ -94,8 +110,8 @@ def _step(name, family, input_shape, batch_size, steps, wrap):
         loss = programs.numbers(program(rows, count))["loss"]
         if not np.isfinite(loss):
             raise RuntimeError(
-                f"{name} was to be trained. Received: loss={loss}. What was "
-                "timed did not do the work."
+                f"The network was to be trained. Received: loss={loss}. What "
+                "was timed did not do the work."
             )
 
     return lambda: seconds_of(train) / steps

@@ -17,6 +17,7 @@ import tflottery
 from benchmarks.figure import Figure
 from benchmarks.measuring import alternate, seconds_of
 from tflottery import data, models
+from tflottery.lottery import compiling
 
 _EXAMPLES = 6000
 _NUM_CLASSES = 10
@@ -42,7 +43,7 @@ def compiled(
     input_shape: Sequence[int],
     *,
     wrap: Callable[[Any], Any],
-    jit_compile: bool,
+    jit_compile: bool | None,
     steps_per_execution: int,
     keras_module: Any = keras,
 ) -> Any:
@@ -52,7 +53,8 @@ def compiled(
         name: One of `tflottery.models.names()`.
         input_shape: Shape of an example.
         wrap: What is done to the network before it is compiled.
-        jit_compile: Whether the step is compiled with XLA.
+        jit_compile: Whether the step is compiled with XLA; if `None`, where a
+            search does it by itself.
         steps_per_execution: Steps that `fit` runs as one function call.
         keras_module: `keras` or `tf_keras`.
     """
@@ -64,6 +66,8 @@ def compiled(
             num_classes=_NUM_CLASSES,
         )
     )
+    if jit_compile is None:
+        jit_compile = compiling.is_faster_with_xla(model)
     model.compile(
         optimizer=keras_module.optimizers.Adam(1.2e-3),
         loss=keras_module.losses.SparseCategoricalCrossentropy(

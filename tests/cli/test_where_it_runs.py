@@ -29,7 +29,6 @@ def refused(capsys, tmp_path, *flags):
         (["--replicate=0", "--replicate=1"], "must be given once"),
         (["--vectorize=0"], "`vectorize` must be"),
         (["--vectorize=two"], "--vectorize=3"),
-        (["--vectorize=2", "--jit_compile=false"], "with jit_compile=True"),
         (["--vectorize=2", "--augmentation=crop"], "not held in memory"),
         (
             ["--vectorize=2", "--strategy=mirrored", "--devices=CPU:0,CPU:1"],

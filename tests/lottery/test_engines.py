@@ -152,7 +152,6 @@ def network(cls=keras.Model, **compiled):
             False,
             "a `train_step` of its own",
         ),
-        ({"jit_compile": False}, False, "not compiled with jit_compile=True"),
         ({"jit_compile": True}, True, "is not held in memory"),
     ],
 )
@@ -167,8 +166,8 @@ def test_what_no_program_can_hold_is_named(arguments, augmented, text):
 
 
 def test_asking_for_the_impossible_is_refused_before_any_training(tmp_path):
-    config = CONFIG.replace(jit_compile=False)
-    with pytest.raises(ValueError, match="`vectorize` above 1.*jit_compile"):
+    config = CONFIG.replace(augmentation="flip")
+    with pytest.raises(ValueError, match="`vectorize` above 1.*in memory"):
         FIND(config=config, run_dir=tmp_path, vectorize=2)
     assert not list(tmp_path.iterdir())
 
@@ -232,10 +231,10 @@ def test_nothing_is_traced_anew_between_rounds_and_replicates(
     traced = []
     whole = programs.training
 
-    def counted(model, part):
+    def counted(model, *arguments):
         step = model.train_step
         model.train_step = lambda data: (traced.append(1), step(data))[1]
-        return whole(model, part)
+        return whole(model, *arguments)
 
     monkeypatch.setattr(programs, "training", counted)
     FIND(config=CONFIG, run_dir=tmp_path, vectorize=count)

@@ -47,7 +47,7 @@ def network(library, seed, units=6, optimizer="adam"):
 
 def traced(model, part):
     programs.make_metrics(model, part)
-    return programs.training(model, part).get_concrete_function(
+    return programs.training(model, part, BATCH).get_concrete_function(
         tf.TensorSpec([STEPS, BATCH], tf.int32), tf.TensorSpec([], tf.int32)
     )
 

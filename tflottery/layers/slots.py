@@ -84,17 +84,17 @@ def variables(optimizer: Any) -> dict[str, Any]:
     return found
 
 
-def fresh_values(
+def fresh_variables(
     optimizer: Any, trainable_variables: list[Any]
-) -> dict[str, np.ndarray]:
-    """Returns what a newly made optimizer would hold for these weights.
+) -> dict[str, Any]:
+    """Returns what a newly made optimizer holds for these weights.
 
     Args:
         optimizer: the optimizer in use; it is not changed.
         trainable_variables: the weights, at the values training starts from.
 
     Returns:
-        `{name: array}` by the names of `variables`.
+        `{name: variable}` by the names of `variables`.
     """
     with replicas.scope_of(trainable_variables):
         if legacy_slots.is_tf_keras(optimizer):
@@ -102,7 +102,7 @@ def fresh_values(
         else:
             twin = type(optimizer).from_config(optimizer.get_config())
         build(twin, trainable_variables)
-    return {name: v.numpy() for name, v in variables(twin).items()}
+    return variables(twin)
 
 
 def set_iterations(optimizer: Any, count: int, eagerly: bool = False) -> None:

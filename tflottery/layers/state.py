@@ -137,9 +137,9 @@ def renew_optimizer(model: Any, iterations: int) -> None:
     optimizer = model.optimizer
     weights = model.trainable_variables
     slots.build(optimizer, weights)
-    values = slots.fresh_values(optimizer, weights)
+    fresh = slots.fresh_variables(optimizer, weights)
     for name, variable in slots.variables(optimizer).items():
-        variable.assign(values[name])
+        variable.assign(fresh[name].numpy())
     set_iterations(model, iterations)
 
 

@@ -41,7 +41,9 @@ def compile_for(
         tf.distribute.get_strategy(),
         families.family_of(model),
         config.validate_every,
-        config.jit_compile,
+        is_faster_with_xla(model)
+        if config.jit_compile is None
+        else config.jit_compile,
     )
     model.compile(
         optimizer=optimizer,
@@ -50,6 +52,26 @@ def compile_for(
         **arguments,
     )
     slots.build(model.optimizer, model.trainable_variables)
+
+
+def is_faster_with_xla(model: Any) -> bool:
+    """Tells how to compile a model if its user leaves it open.
+
+    On two CPU cores XLA's convolutions took 1.5 (Conv-2, Conv-4) to 5 times
+    (VGG-16) as long as TensorFlow's own, with TensorFlow 2.21.
+
+    Args:
+        model: Built model of either family.
+    """
+    where = [tf.convert_to_tensor(v).device for v in model.variables[:1]]
+    if not all("CPU" in device for device in where):
+        return True
+    return not any(
+        "Conv" in base.__name__
+        for layer in model._flatten_layers()
+        for base in type(layer).__mro__
+        if base.__module__.split(".")[0] in ("keras", "tf_keras")
+    )
 
 
 def make_optimizer(config: TrainingConfig, keras: Any = None) -> Any:

@@ -182,8 +182,7 @@ def find_ticket(
     context_module.rewind_step(config, data)  # refuses before any work
     plan = Plan.create(config, data, branches, control_rounds, draws)
     if vectorize > 1:
-        around = (data, workers.strategy, config.jit_compile)
-        joint.refuse(programs.obstacle_around(*around))
+        joint.refuse(programs.obstacle_around(data, workers.strategy))
     pipeline.evaluation_batches(data, workers.replicas)
     run_dir = f"runs/{config.digest()}" if run_dir is None else run_dir
     build = (

@@ -97,6 +97,8 @@ class ReplicateStages:
             mask = context.workers.from_chief(lambda mask=mask: mask)
         evidence.set_mask(model, mask)
         rewind = starting_points.rewind_point(context, journal)
+        if getattr(context.policy, "optimizer", None) == "fresh":
+            rewind = rounds.weights_of(rewind)  # two thirds less to hold
         context.policy.apply(model, rewind)
         if context.policy.name == "continued_training":
             return 0

@@ -88,7 +88,11 @@ class TrainingConfig:
     validate_every: int = setting(100, "Steps between two validations.")
     replicates: int = setting(1, "Independent repetitions, each with its seed.")
     seed: int = setting(0, "Seed of all randomness.")
-    jit_compile: bool = setting(True, "Compile the train step with XLA.")
+    jit_compile: bool | None = setting(
+        None,
+        "Compile the train step with XLA; unset: except convolutions on CPUs, "
+        "where TensorFlow is faster without.",
+    )
 
     def __post_init__(self):
         for name in ("batch_size", "steps", "validate_every", "replicates"):

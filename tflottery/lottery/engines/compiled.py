@@ -28,7 +28,7 @@ class CompiledEngine(Engine):
         self._evaluations: dict[str, Any] = {}
         part = data.resident("train").on_device()
         programs.make_metrics(model, part)
-        program = programs.training(model, part)
+        program = programs.training(model, part, batch_size)
 
         @tf.function(reduce_retracing=True, autograph=False)
         def train_function(iterator):

@@ -95,9 +95,9 @@ class JointEngine(Engine):
     def _trace_training(self, name):
         part = self.data.resident(name).on_device()
         shape = tf.TensorSpec([self.steps, self.batch_size], tf.int32)
-        return programs.training(self.model, part).get_concrete_function(
-            shape, tf.TensorSpec([], tf.int32)
-        ), part
+        return programs.training(
+            self.model, part, self.batch_size
+        ).get_concrete_function(shape, tf.TensorSpec([], tf.int32)), part
 
     def _trace_evaluation(self, name):
         part = self.data.resident(name).in_order().on_device()

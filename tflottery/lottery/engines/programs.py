@@ -16,6 +16,7 @@ import tensorflow as tf
 from tflottery.data.memory import InMemoryDataset
 from tflottery.data.resident import Resident
 from tflottery.layers import held_zeros
+from tflottery.lottery.engines import loops
 
 _STEPS = ("train_step", "test_step", "make_train_function", "compute_loss")
 _FAMILIES = ("keras", "tf_keras")
@@ -31,21 +32,19 @@ def obstacle(model: Any, data: Any) -> str | None:
     Returns:
         What stands in the way, in words; `None` if nothing does.
     """
-    jit_compile = bool(getattr(model, "jit_compile", False))
-    found = obstacle_around(data, model.distribute_strategy, jit_compile)
+    found = obstacle_around(data, model.distribute_strategy)
     for name in _STEPS:
         if found is None and not _is_stock(model, name):
             found = f"the model has a `{name}` of its own"
     return found
 
 
-def obstacle_around(data: Any, strategy: Any, jit_compile: Any) -> str | None:
+def obstacle_around(data: Any, strategy: Any) -> str | None:
     """Says what stands in the way before there is a model.
 
     Args:
         data: A `tflottery.data.Dataset`.
         strategy: The `tf.distribute.Strategy` of the model.
-        jit_compile: Whether the model is compiled with XLA.
 
     Returns:
         As `obstacle`.
@@ -55,9 +54,11 @@ def obstacle_around(data: Any, strategy: Any, jit_compile: Any) -> str | None:
     is_default = "Default" in type(strategy).__name__
     if tf.distribute.has_strategy() or not is_default:
         return f"{type(strategy).__name__} divides the batches by itself"
-    if not jit_compile:
-        return "the model is not compiled with jit_compile=True"
     return None
+
+
+def _jit_compile(model):
+    return bool(getattr(model, "jit_compile", False)) or None
 
 
 def _is_stock(model, name):
@@ -65,12 +66,13 @@ def _is_stock(model, name):
     return getattr(function, "__module__", "").split(".")[0] in _FAMILIES
 
 
-def training(model: Any, part: Resident) -> Any:
+def training(model: Any, part: Resident, batch_size: int) -> Any:
     """Returns the program that trains a model.
 
     Args:
         model: Compiled model, whose metrics have their variables.
         part: The data it is trained on, where TensorFlow computes.
+        batch_size: Examples in a step.
 
     Returns:
         `tf.function` of int32 tensors `rows` (most steps, batch size) and
@@ -78,25 +80,26 @@ def training(model: Any, part: Resident) -> Any:
         them, by name.
     """
 
-    @tf.function(jit_compile=True, autograph=False)
-    def program(rows, steps):
+    @tf.function(jit_compile=_jit_compile(model), autograph=False)
+    def step(rows):
+        with held_zeros.held():
+            model.train_step(part.batch(rows))
+
+    def steps_in_turn(rows, steps):
         _reset(model)
         held_zeros.establish(model)
+        loops.repeat(lambda number: step(rows[number]), steps)
 
-        def step(number):
-            with held_zeros.held():
-                model.train_step(part.batch(rows[number]))
-            return (number + 1,)
-
-        tf.while_loop(lambda number: number < steps, step, [tf.constant(0)])
+    one = step.get_concrete_function(tf.TensorSpec([batch_size], tf.int32))
+    stretch = loops.compiled(steps_in_turn, one, part.inputs.device)
 
     @tf.function(autograph=False)
-    def measured(rows, steps):
-        program(rows, steps)
-        # Outside of XLA, whose division rounds in another way.
+    def program(rows, steps):
+        stretch(rows, steps)
+        # Never by XLA, whose division rounds in another way.
         return model.get_metrics_result()
 
-    return measured
+    return program
 
 
 def evaluation(model: Any, part: Resident, batch_size: int) -> Any:
@@ -113,7 +116,8 @@ def evaluation(model: Any, part: Resident, batch_size: int) -> Any:
     part = part.in_order()  # a slice is cheaper than a gathering each time
     whole, rest = divmod(part.size, batch_size)
 
-    def measure(begin, count):
+    @tf.function(jit_compile=_jit_compile(model), autograph=False)
+    def step(begin, count):
         x, y = (
             tf.slice(
                 array,
@@ -124,25 +128,26 @@ def evaluation(model: Any, part: Resident, batch_size: int) -> Any:
         )
         model.test_step((part.scaled(x), y))
 
-    @tf.function(jit_compile=True, autograph=False)
-    def program():
+    def batches_in_turn():
         _reset(model)
-
-        def step(number):
-            measure(number * batch_size, batch_size)
-            return (number + 1,)
-
         if whole:
-            tf.while_loop(lambda number: number < whole, step, [tf.constant(0)])
+            loops.repeat(
+                lambda number: step(number * batch_size, batch_size), whole
+            )
         if rest:
-            measure(whole * batch_size, rest)
+            step(tf.constant(whole * batch_size), rest)
+
+    one = step.get_concrete_function(
+        tf.TensorSpec([], tf.int32), min(batch_size, part.size)
+    )
+    batches = loops.compiled(batches_in_turn, one, part.inputs.device)
 
     @tf.function(autograph=False)
-    def measured():
-        program()
+    def program():
+        batches()
         return model.get_metrics_result()
 
-    return measured
+    return program
 
 
 def make_metrics(model: Any, part: Resident) -> None:
