@@ -644,7 +644,7 @@ def test_rounds_of_a_trainer_are_traced_once_and_end_in_time(family, tmp_path):
 
 
 def traces_of(model):
-    function = getattr(model, "train_tf_function", model.train_function)
+    function = getattr(model, "train_tf_function", None) or model.train_function
     function = getattr(function, "_train_function", function)
     count = getattr(function, "experimental_get_tracing_count", None)
     if count is None:  # Keras 3 hides it in a closure

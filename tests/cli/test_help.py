@@ -36,7 +36,9 @@ def test_the_overview_lists_every_command_and_no_other(capsys):
 def test_the_help_of_find_is_complete(capsys):
     text = _help(capsys, "find")
     for field in dataclasses.fields(SearchConfig):
-        name = f"[no]{field.name}" if field.type == "bool" else field.name
+        name = (
+            f"[no]{field.name}" if field.type.startswith("bool") else field.name
+        )
         assert f"--{name}" in text
     for name in ("recipe", "run_dir", "data_dir", "help", "traceback"):
         assert f"--{name}" in text
