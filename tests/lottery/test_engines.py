@@ -5,6 +5,8 @@ import functools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+import tf_keras
 from run_contents import contents
 
 import tflottery
@@ -135,6 +137,12 @@ class OwnStep(keras.Model):
         return super().train_step(data)
 
 
+class OwnMetrics(keras.Model):
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        found = super().compute_metrics(x, y, y_pred, sample_weight)
+        return {**found, "one_more": 1.0}
+
+
 def network(cls=keras.Model, **compiled):
     inputs = keras.Input((8, 8, 1))
     hidden = keras.layers.Flatten()(inputs)
@@ -152,6 +160,8 @@ def network(cls=keras.Model, **compiled):
             False,
             "a `train_step` of its own",
         ),
+        ({"cls": OwnMetrics}, False, "a `compute_metrics` of its own"),
+        ({"run_eagerly": True}, False, "is run eagerly"),
         ({"jit_compile": True}, True, "is not held in memory"),
     ],
 )
@@ -255,3 +265,56 @@ def test_together_the_rows_are_those_of_the_contract(tmp_path):
         (1, 1),
     ]
     assert all(row["seconds"] > 0 for row in result.rows)
+
+
+def test_a_model_that_is_run_eagerly_is_left_to_keras(any_keras, tmp_path):
+    """Its layers may ask for numbers; no program could give them."""
+    k = any_keras
+    asked = []
+
+    @k.saving.register_keras_serializable("tests")
+    class Asks(k.layers.Layer):
+        def call(self, inputs):
+            if tf.executing_eagerly() and not hasattr(inputs, "_keras_history"):
+                asked.append(float(tf.reduce_mean(inputs)))
+            return inputs
+
+    def build():
+        model = k.Sequential(
+            [
+                k.Input((8, 8, 1)),
+                k.layers.Flatten(),
+                Asks(),
+                k.layers.Dense(10),
+            ]
+        )
+        loss = k.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("sgd", loss, run_eagerly=True)
+        return model
+
+    config = CONFIG.replace(replicates=1, steps=40)
+    rows = FIND(build, config=config, run_dir=tmp_path / "1").rows
+    assert len(asked) >= 40 + (40 - 25) and len(rows) == 2
+    with pytest.raises(ValueError, match="`vectorize` above 1.*run eagerly"):
+        FIND(build, config=config, run_dir=tmp_path / "2", vectorize=2)
+
+
+def test_old_optimizers_of_tf_keras_train_together_as_alone(tmp_path):
+    def build():
+        layers = tf_keras.layers
+        model = tf_keras.Sequential(
+            [layers.Input((8, 8, 1)), layers.Flatten(), layers.Dense(10)]
+        )
+        loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        optimizer = tf_keras.optimizers.legacy.SGD(0.1, momentum=0.9)
+        model.compile(optimizer, loss, metrics=["accuracy"])
+        return model
+
+    for count in (1, 2):
+        FIND(
+            build,
+            config=CONFIG,
+            run_dir=tmp_path / str(count),
+            vectorize=count,
+        )
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")

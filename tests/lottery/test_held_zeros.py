@@ -24,6 +24,17 @@ def images():
     )
 
 
+def photographs():
+    """Their scale, 1 / 255, is not exact, so each product with it rounds."""
+    x = RNG.integers(0, 256, (200, 6, 6, 2)).astype(np.uint8)
+    return tflottery.data.InMemoryDataset(
+        "photographs",
+        train=(x, RNG.integers(0, 3, 200)),
+        test=None,
+        num_classes=3,
+    )
+
+
 def words():
     x = RNG.integers(0, 30, (200, 5)).astype(np.uint8)
     return tflottery.data.InMemoryDataset(
@@ -46,6 +57,26 @@ def dense(k):
             kernel_regularizer=k.regularizers.L2(0.1),
             kernel_constraint=k.constraints.MaxNorm(0.5),
         ),
+        k.layers.Dense(3),
+    ]
+
+
+def normalised(k):
+    """The first layer computes with the scaled inputs one by one."""
+    return [
+        k.Input((6, 6, 2)),
+        k.layers.BatchNormalization(),
+        k.layers.Flatten(),
+        k.layers.Dense(3),
+    ]
+
+
+def rescaled(k):
+    """Two products with constants, which could be taken for one."""
+    return [
+        k.Input((6, 6, 2)),
+        k.layers.Rescaling(3.3, offset=-0.7),
+        k.layers.Flatten(),
         k.layers.Dense(3),
     ]
 
@@ -105,7 +136,13 @@ def off_mask(model):
 )
 @pytest.mark.parametrize(
     ("layers", "make"),
-    [(dense, images), (convolutional, images), (embedded, words)],
+    [
+        (dense, images),
+        (convolutional, images),
+        (embedded, words),
+        (normalised, photographs),
+        (rescaled, photographs),
+    ],
 )
 def test_a_program_takes_the_steps_of_fit(
     any_keras, layers, make, optimizer, jit_compile
@@ -119,8 +156,11 @@ def test_a_program_takes_the_steps_of_fit(
     stream = tf.data.Dataset.from_tensor_slices(ROWS).map(part.batch)
     theirs.fit(stream, verbose=0, shuffle=False)
     assert off_mask(ours) == off_mask(theirs) == 0
+    # Where a layer sums up the inputs themselves, XLA adds them up in another
+    # order if it scales them on the way.
+    tolerance = 1e-4 if jit_compile and layers is normalised else 0.0
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance / 100)
 
 
 def test_weights_that_came_back_behind_the_mask_do_not_act(any_keras):

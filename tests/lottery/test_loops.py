@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tflottery.lottery import compiling
 from tflottery.lottery.config import SearchConfig
-from tflottery.lottery.engines import loops
+from tflottery.lottery.engines import loops, operations
 
 CPU, GPU = "/job:localhost/replica:0/task:0/device:CPU:0", "/device:GPU:0"
 IMAGES = tf.TensorSpec([2, 6, 6, 3])
@@ -73,7 +73,7 @@ def test_steps_that_convolve_are_found(any_keras, name, expected):
     step = tf.function(lambda x: model(x), autograph=False)
     inner = tf.function(lambda x: step(x), autograph=False)
     for function in (step, inner):
-        found = loops.convolves(function.get_concrete_function(IMAGES))
+        found = operations.convolves(function.get_concrete_function(IMAGES))
         assert found is expected
 
 
@@ -92,7 +92,7 @@ def test_a_gradient_alone_is_found_too():
         )
 
     shape = tf.TensorSpec([2, 4, 4, 2])
-    assert loops.convolves(step.get_concrete_function(shape))
+    assert operations.convolves(step.get_concrete_function(shape))
 
 
 @pytest.mark.parametrize(

@@ -96,3 +96,45 @@ def test_what_may_belong_to_the_first_network_alone_is_not_passed_on(part):
     programs.make_metrics(second, part)
     assert Template(program, first, [part.inputs]).filled_in(second) is None
     assert Template(program, first, []).filled_in(second) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "is_shared"),
+    [
+        ("nothing", True),
+        ("stateless", True),
+        ("py_function", False),
+        ("numpy_function", False),
+        ("normal", False),
+        ("truncated_normal", False),
+        ("shuffle", False),
+        ("inside another", False),
+    ],
+)
+def test_a_state_that_is_no_variable_stays_with_its_network(name, is_shared):
+    """Python that is called, and generators inside of operations."""
+    random = tf.random
+    changed = {
+        "nothing": tf.identity,
+        "stateless": lambda x: x + random.stateless_normal(x.shape, [1, 2]),
+        "py_function": lambda x: tf.py_function(abs, [x], tf.float32),
+        "numpy_function": lambda x: tf.numpy_function(np.abs, [x], tf.float32),
+        "normal": lambda x: x + random.normal(x.shape),
+        "truncated_normal": lambda x: x + random.truncated_normal(x.shape),
+        "shuffle": random.shuffle,
+        "inside another": tf.function(lambda x: random.uniform([1]) + x),
+    }[name]
+    first, second = (
+        keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        for _ in range(2)
+    )
+    for model in (first, second):
+        model.compile("sgd", "mse")
+
+    @tf.function(autograph=False)
+    def program(x):
+        return {"y": first(tf.ensure_shape(changed(x), x.shape))}
+
+    x = tf.constant([[1.0], [2.0]])
+    template = Template(program.get_concrete_function(x), first, [])
+    assert (template.filled_in(second) is not None) is is_shared

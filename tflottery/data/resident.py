@@ -64,6 +64,11 @@ class Resident:
         x = tf.cast(inputs, tf.float32)
         if self.scale != 1.0:
             x = x * tf.constant(self.scale, tf.float32)
+            if inputs.dtype == tf.uint8 and self.scale > 0:
+                # Changes nothing, and so must be computed as it is written:
+                # a compiler may draw a product together with a sum or a
+                # product that follows, and round once instead of twice.
+                x = tf.maximum(x, 0.0)
         return x
 
     def in_order(self) -> Resident:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tflottery.core import garbage
 from tflottery.layers import evidence, paths, replicas, slots
 
 OPTIMIZER = "optimizer/"
@@ -138,8 +139,13 @@ def renew_optimizer(model: Any, iterations: int) -> None:
     weights = model.trainable_variables
     slots.build(optimizer, weights)
     fresh = slots.fresh_variables(optimizer, weights)
+    size = 0
     for name, variable in slots.variables(optimizer).items():
-        variable.assign(fresh[name].numpy())
+        value = fresh[name].numpy()
+        variable.assign(value)
+        size += value.nbytes
+    del fresh, value
+    garbage.collect(size)
     set_iterations(model, iterations)
 
 

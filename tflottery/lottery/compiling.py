@@ -35,7 +35,8 @@ def compile_for(
         model: built.
         config: settings; its `validate_every` and `jit_compile` count.
         optimizer: of the model's family.
-        **arguments: the other arguments of `compile`.
+        **arguments: the other arguments of `compile`. With `run_eagerly`
+            nothing is compiled.
     """
     steps_per_execution, jit_compile = limits.choose(
         tf.distribute.get_strategy(),
@@ -45,6 +46,8 @@ def compile_for(
         if config.jit_compile is None
         else config.jit_compile,
     )
+    if arguments.get("run_eagerly"):
+        steps_per_execution, jit_compile = 1, False
     model.compile(
         optimizer=optimizer,
         steps_per_execution=steps_per_execution,
@@ -120,13 +123,43 @@ def _loss_alone(model: Any, keras: Any) -> list[Any]:
     return [metric(name=_LOSS_ALONE, from_logits=True)]
 
 
-def metrics_of(model: Any) -> list[Any]:
-    """Returns the metrics a model was compiled with, accuracy without any."""
-    of_tf_keras = getattr(model, "compiled_metrics", None)
-    if hasattr(of_tf_keras, "_user_metrics"):  # lists none before it trains
-        return of_tf_keras._user_metrics or ["accuracy"]
-    return [
-        metric
-        for metric in getattr(model, "metrics", [])
-        if metric.name not in ("loss", "compile_metrics")
-    ] or ["accuracy"]
+def compiled_with(model: Any) -> dict[str, Any]:
+    """Returns what a model was compiled with, but for the optimizer.
+
+    Args:
+        model: Compiled model of either family.
+
+    Returns:
+        Arguments of `compile`. Accuracy, by which tickets are compared, is
+        among the metrics also where the model was compiled without.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+        >>> model.compile("sgd", "mse", loss_weights=[0.5], metrics=["mae"])
+        >>> found = compiled_with(model)
+        >>> found["loss"], found["loss_weights"], found["metrics"]
+        ('mse', [0.5], ['mae', 'accuracy'])
+    """
+    if families.family_of(model) == "keras":
+        loss, metrics = model._compile_loss, model._compile_metrics
+        # The optimizer is as `compile` left it.
+        found = {"auto_scale_loss": False}
+    else:
+        loss, metrics = model.compiled_loss, model.compiled_metrics
+        found = {}
+    if model.run_eagerly:
+        found["run_eagerly"] = True
+    return {
+        "loss": getattr(model, "loss", None),
+        "loss_weights": getattr(loss, "_user_loss_weights", None),
+        "metrics": _with_accuracy(getattr(metrics, "_user_metrics", None)),
+        "weighted_metrics": getattr(metrics, "_user_weighted_metrics", None),
+        **found,
+    }
+
+
+def _with_accuracy(metrics):
+    metrics = tf.nest.flatten(metrics or [])
+    names = [getattr(metric, "name", metric) for metric in metrics]
+    return metrics if "accuracy" in names else [*metrics, "accuracy"]

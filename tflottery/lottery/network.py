@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tflottery import models
+from tflottery.core import garbage
 from tflottery.layers import (
     evidence,
     prunable,
@@ -135,23 +136,10 @@ def prepare(
             config.steps,
             config.rate.unreached,
         )
-    if any(
-        getattr(level, "use_ema", False)
-        for level in slots.inner_optimizers(optimizer)
-    ):
-        raise ValueError(
-            "The optimizer of a search must not average the weights: Keras "
-            "overwrites them with the average at the end of each `fit`. "
-            f"Received: {type(optimizer).__name__}(use_ema=True). Use "
-            "use_ema=False."
-        )
+    _check_optimizer(optimizer)
     arguments: dict[str, Any] = {}
     if compiled:
-        arguments.update(
-            loss=plain.loss,
-            metrics=compiling.metrics_of(plain),
-            loss_weights=None,
-        )
+        arguments.update(compiling.compiled_with(plain))
     else:
         arguments.update(compiling.classification(plain))
     compiling.compile_for(model, config, optimizer=optimizer, **arguments)
@@ -168,12 +156,14 @@ def reseed(model: Any, build: Callable[[int], Any], seed: int) -> None:
         fresh = build(seed)
     mask = evidence.current_mask(model)
     evidence.set_mask(model, type(mask).ones_like(mask))
+    size = 0
     for part in (state.WEIGHTS, state.REPLICAS):
-        values = {
-            name: variable.numpy()
-            for name, variable in state.variables(fresh, part).items()
-        }
+        values = state.variables(fresh, part)
+        values = {name: values[name].numpy() for name in values}
         state.write(model, values, part)
+        size += sum(value.nbytes for value in values.values())
+    del fresh, values
+    garbage.collect(size)
     state.renew_optimizer(model, 0)
 
 
@@ -181,6 +171,26 @@ def output_layer(model: Any) -> str | None:
     """Returns the name of the last layer that has a prunable weight."""
     weights = prunable.prunable_weights(model)
     return weights[-1].path.split("/")[0] if weights else None
+
+
+def _check_optimizer(optimizer):
+    for level in slots.inner_optimizers(optimizer):
+        last = getattr(type(level), "finalize_variable_values", None)
+        if getattr(level, "use_ema", False):
+            received, way_out = "(use_ema=True)", "Use use_ema=False."
+        elif getattr(last, "__module__", "keras").split(".")[0] not in (
+            "keras",
+            "tf_keras",
+        ):
+            received = ", which has a `finalize_variable_values` of its own"
+            way_out = "Use another optimizer."
+        else:
+            continue
+        raise ValueError(
+            "The optimizer of a search must not average the weights: Keras "
+            "overwrites them with the average at the end of each `fit`. "
+            f"Received: {type(level).__name__}{received}. {way_out}"
+        )
 
 
 def _set_random_seed(seed: int) -> list[str]:

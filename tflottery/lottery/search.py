@@ -131,8 +131,8 @@ def find_ticket(
         control_rounds: rounds of which controls are run. Default: all.
         vectorize: how many networks, replicates or draws of controls, are
             trained at once; with the same results, and with the memory of so
-            many networks. Needs data in memory and XLA. Default: one after
-            the other.
+            many networks. Needs data in memory and Keras' own train step.
+            Default: one after the other.
 
     Returns:
         A `SearchResult`, over all rounds that are finished when it is made,

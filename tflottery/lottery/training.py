@@ -247,8 +247,10 @@ class _Watch(Callback):
 
 
 def accuracy_of(metrics: dict[str, float]) -> float:
-    """Returns the first metric that is an accuracy; NaN without one."""
-    for name, value in metrics.items():
-        if "acc" in name:
-            return value
-    return math.nan
+    """Returns the accuracy among metrics; NaN without one.
+
+    Example:
+        >>> accuracy_of({"loss": 0.1, "top_3_acc": 0.9, "accuracy": 0.8})
+        0.8
+    """
+    return metrics.get("accuracy", math.nan)

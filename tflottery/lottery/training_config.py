@@ -90,8 +90,8 @@ class TrainingConfig:
     seed: int = setting(0, "Seed of all randomness.")
     jit_compile: bool | None = setting(
         None,
-        "Compile the train step with XLA; unset: except convolutions on CPUs, "
-        "where TensorFlow is faster without.",
+        "Compile the train step with XLA; unset: yes, but not convolutions on "
+        "CPUs, where TensorFlow is faster without.",
     )
 
     def __post_init__(self):

@@ -15,6 +15,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tflottery.lottery.engines import operations
+
 
 def repeat(step: Callable[[tf.Tensor], Any], times: Any) -> None:
     """Takes steps one after the other, in the function that is being traced.
@@ -55,17 +57,6 @@ def compiled(loop: Callable[..., Any], step: Any, device: str) -> Any:
         10.0
     """
     by_xla = "_XlaMustCompile" in step.function_def.attr
-    if "CPU" in device and convolves(step):
+    if "CPU" in device and operations.convolves(step):
         by_xla = False
     return tf.function(loop, jit_compile=by_xla or None, autograph=False)
-
-
-def convolves(function: Any) -> bool:
-    """Tells whether there are convolutions in a function, or their gradients.
-
-    Args:
-        function: Concrete `tf.function`.
-    """
-    graph = function.graph.as_graph_def()
-    nodes = [graph.node, *(f.node_def for f in graph.library.function)]
-    return any("Conv" in node.op for part in nodes for node in part)

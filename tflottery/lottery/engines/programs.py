@@ -18,7 +18,18 @@ from tflottery.data.resident import Resident
 from tflottery.layers import held_zeros
 from tflottery.lottery.engines import loops
 
-_STEPS = ("train_step", "test_step", "make_train_function", "compute_loss")
+_STEPS = (
+    "train_step",
+    "test_step",
+    "make_train_function",
+    "make_test_function",
+    "compute_loss",
+    "compute_metrics",
+    "get_metrics_result",
+    "reset_metrics",
+    "fit",
+    "evaluate",
+)
 _FAMILIES = ("keras", "tf_keras")
 
 
@@ -33,6 +44,11 @@ def obstacle(model: Any, data: Any) -> str | None:
         What stands in the way, in words; `None` if nothing does.
     """
     found = obstacle_around(data, model.distribute_strategy)
+    if found is None and (
+        getattr(model, "run_eagerly", False)
+        or tf.config.functions_run_eagerly()
+    ):
+        found = "the model is run eagerly"
     for name in _STEPS:
         if found is None and not _is_stock(model, name):
             found = f"the model has a `{name}` of its own"

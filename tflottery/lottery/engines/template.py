@@ -13,6 +13,9 @@ from typing import Any
 import tensorflow as tf
 
 from tflottery.layers import paths
+from tflottery.lottery.engines import operations
+
+_DRAWS = ("Random", "TruncatedNormal", "ParameterizedTrunc", "Multinomial")
 
 
 class Template:
@@ -43,6 +46,7 @@ class Template:
 
     def __init__(self, program: Any, model: Any, constants: Sequence[Any]):
         self._program = program
+        self._is_private = any(map(_is_private, operations.kinds(program)))
         self._variables = _variables(model)
         self._constants = {id(tensor) for tensor in constants}
 
@@ -57,6 +61,8 @@ class Template:
             What is called like the program; `None` if the networks differ, or
             the program holds something that may belong to the first alone.
         """
+        if self._is_private:
+            return None
         others = _variables(model)
         if _kinds(others) != _kinds(self._variables):
             return None
@@ -80,8 +86,17 @@ class Template:
         return tf.nest.pack_sequence_as(self._program.structured_outputs, found)
 
 
+def _is_private(kind):
+    """Tells whether operations of a type have a state that is no variable.
+
+    Those that call Python, and those that draw from a generator inside.
+    """
+    return "PyFunc" in kind or kind.startswith(_DRAWS)
+
+
 def _variables(model):
     """All variables that a model's steps read or change, in a fixed order."""
+    own = model.optimizer.variables  # a method in tf_keras' old ones
     held = [
         *model.variables,
         *paths.variables(model).values(),  # states of random generators too
@@ -90,7 +105,7 @@ def _variables(model):
             for metric in model.metrics
             for variable in metric.variables
         ),
-        *model.optimizer.variables,
+        *(own() if callable(own) else own),
         # tf_keras has one that it does not list.
         *vars(model.optimizer).values(),
     ]
