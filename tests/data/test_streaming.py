@@ -116,13 +116,13 @@ def test_prepare_runs_after_the_shuffle_on_what_is_used():
         row = tf.numpy_function(note, [x[0]], tf.float32)
         return tf.stack([tf.reshape(row, ()), -x[1]]), y
 
-    stream = toy(prepare=prepare).train_batches(3, seed=0, first_step=2)
+    stream = toy(prepare=prepare).train_batches(3, seed=0, first_step=200)
     x, _ = next(iter(stream))
-    plain = rows(toy().train_batches(3, seed=0), 3)
-    assert x[:, 0].numpy().astype(int).tolist() == plain[2]
+    plain = rows(toy().train_batches(3, seed=0), 201)
+    assert x[:, 0].numpy().astype(int).tolist() == plain[200]
     np.testing.assert_array_equal(x[:, 1], -(x[:, 0] + 1000))
-    # The two batches before it were read, but not prepared.
-    assert sorted(prepared[:3]) == sorted(plain[2])
+    # The batches before it were read, but not prepared; some after it may be.
+    assert set(plain[200]) <= set(prepared) and len(prepared) < 200
 
 
 def test_a_source_of_unknown_length_is_refused():

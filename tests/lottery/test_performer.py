@@ -5,7 +5,7 @@ import threading
 import pytest
 import tensorflow as tf
 
-from tflottery.lottery.engines import joint
+from tflottery.core import cores
 from tflottery.lottery.engines.joint import Call, Performer, Program
 
 
@@ -15,7 +15,7 @@ def number(value):
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch):
-    monkeypatch.setattr(joint, "_cores", lambda: 2)
+    monkeypatch.setattr(cores, "count", lambda: 2)
 
 
 def test_programs_run_at_the_same_time_and_are_not_begun_twice():

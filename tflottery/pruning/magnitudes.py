@@ -12,6 +12,7 @@ import dataclasses
 
 import numpy as np
 
+from tflottery.core import cores
 from tflottery.pruning.criterion import (
     Criterion,
     Evidence,
@@ -40,8 +41,12 @@ class Magnitude(Criterion):
 
     def scores(self, evidence: Evidence) -> dict[str, np.ndarray]:
         """Returns |w_f|, in the type of the weights."""
-        found = evidence.select(self.name, "weights")
-        return {path: np.abs(final) for path, final in found}
+        found = cores.each(
+            lambda pair: (pair[0], np.abs(pair[1])),
+            evidence.select(self.name, "weights"),
+            sum(np.size(final) for final in evidence.weights.values()),
+        )
+        return dict(found)
 
 
 criterion_registry.register(Magnitude, "large_final")

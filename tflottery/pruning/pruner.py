@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tflottery.core import checks
+from tflottery.core import checks, cores
 from tflottery.core.mask import Mask
 from tflottery.pruning import allocation, criteria, selection, structures
 from tflottery.pruning.criterion import Criterion, Evidence, as_float
@@ -147,10 +147,19 @@ class Pruner:
         targets = self._targets(mask, densities)
         scores = dict(self.criterion.scores(evidence))
         mask.check_fits(scores, what="evidence")
-        units = {
-            path: self._units(path, mask[path], scores.pop(path))
-            for path in list(mask)
-        }
+        units = dict(
+            zip(
+                mask,
+                cores.each(
+                    lambda path: self._units(
+                        path, mask[path], scores.pop(path)
+                    ),
+                    list(mask),
+                    sum(array.size for array in mask.values()),
+                ),
+                strict=True,
+            )
+        )
         pools = allocation.allocate(
             self.scope,
             {path: array.shape for path, array in mask.items()},

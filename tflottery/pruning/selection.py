@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from tflottery.core import cores
+
 # Entries looked at together: small enough to stay in the cache of a core.
 _CHUNK = 1 << 18
 # Entries from which the border is guessed. The guess decides the time only.
@@ -81,11 +83,14 @@ def _best(
     if count == 0:
         return kept
     border = _kth_largest(scores, alive, count, living)
-    excess = -count
-    for i, part in _chunks(scores):
+
+    def keep(chunk):
+        i, part = chunk
         np.greater_equal(scores[i][part], border, out=kept[i][part])
         kept[i][part] &= alive[i][part]
-        excess += int(np.count_nonzero(kept[i][part]))
+        return int(np.count_nonzero(kept[i][part]))
+
+    excess = sum(cores.each(keep, _chunks(scores), _size(scores))) - count
     # Every entry at the border was kept; the last ones in the order go.
     for i, part in reversed(list(_chunks(scores))):
         if not excess:
@@ -105,23 +110,28 @@ def _kth_largest(
 ) -> np.floating:
     """Returns the k-th largest living score, 1 <= k <= living."""
     low, high = _bracket(scores, alive, k, living)
-    above = at_high = inside = at_low = 0
-    candidates = []
-    for i, part in _chunks(scores):
+
+    def look(chunk):
+        i, part = chunk
         values, live = scores[i][part], alive[i][part]
         over = values > high
         over &= live
-        above += int(np.count_nonzero(over))
         reach = values >= low
         reach &= live
         reach ^= over
         found = values[reach]
-        top = int(np.count_nonzero(found == high))
-        at_high += top
         between = found[(found > low) & (found < high)]
-        inside += between.size
-        at_low += found.size - top - between.size
-        candidates.append(between)
+        top = int(np.count_nonzero(found == high))
+        counts = int(np.count_nonzero(over)), top, between.size, found.size
+        return counts, between
+
+    seen = cores.each(look, _chunks(scores), _size(scores))
+    above, at_high, inside, reached = (
+        sum(column)
+        for column in zip(*(counts for counts, _ in seen), strict=True)
+    )
+    at_low = reached - at_high - inside
+    candidates = [between for _, between in seen]
     if above < k <= above + at_high:
         return high
     rank = k - above - at_high
@@ -150,8 +160,7 @@ def _bracket(
     Floyd and Rivest, 1975: the same quantile of a sample, and six standard
     deviations to either side.
     """
-    size = sum(s.size for s in scores)
-    stride = size // _SAMPLE | 1
+    stride = _size(scores) // _SAMPLE | 1
     sample = []
     start = 0
     for values, live in zip(scores, alive, strict=True):
@@ -166,6 +175,10 @@ def _bracket(
     low = ordered[first] if first >= 0 else dtype(-np.inf)
     high = ordered[last] if last < ordered.size else dtype(np.inf)
     return low, high
+
+
+def _size(arrays: Sequence[np.ndarray]) -> int:
+    return sum(array.size for array in arrays)
 
 
 def _chunks(arrays: Sequence[np.ndarray]) -> Iterator[tuple[int, slice]]:

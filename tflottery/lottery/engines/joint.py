@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
+from tflottery.core import cores
 from tflottery.lottery.engines import programs
 from tflottery.lottery.engines.compiled import padded, stretches
 from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
@@ -154,7 +154,7 @@ class Performer:
     """
 
     def __init__(self):
-        self._pool = concurrent.futures.ThreadPoolExecutor(_cores())
+        self._pool = concurrent.futures.ThreadPoolExecutor(cores.count())
         self._running: dict[int, concurrent.futures.Future] = {}
 
     def __enter__(self) -> Performer:
@@ -189,16 +189,6 @@ class Performer:
             for lane in [n for n, run in self._running.items() if run.done()]:
                 answers[lane] = self._running.pop(lane).result()
         return answers
-
-
-def _cores():
-    if _has_affinity():
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
-
-
-def _has_affinity():
-    return hasattr(os, "sched_getaffinity")  # not everywhere
 
 
 def _finished(run):
