@@ -13,6 +13,9 @@ def test_names_of_runs_made_before_are_kept():
         ("lenet_300_100_mnist", "6d847a0ea0e8"),
     ):
         assert recipes.get(name).config.digest() == digest
+    # The default was True; False had a name of its own and has it still.
+    assert SearchConfig(jit_compile=True).digest() == SearchConfig().digest()
+    assert SearchConfig(jit_compile=False).digest() == "ab3d9ccc1539"
 
 
 def test_an_old_config_file_is_still_read():

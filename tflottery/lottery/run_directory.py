@@ -79,7 +79,7 @@ class RunDirectory:
                 {"config": self.config.to_dict(), "identity": self.identity},
             )
             stored = self._read_config(place)  # another may have been faster
-        if stored is not None and stored.get("identity") != self.identity:
+        if stored is not None and self._is_other(stored):
             raise ValueError(
                 "`run_dir` holds a run of other settings. Received: run_dir="
                 f"{str(self.path)!r}; different: {self._different(stored)}. "
@@ -95,17 +95,31 @@ class RunDirectory:
             _logger.warning("%s It is made again.", error)
             return None
 
-    def _different(self, stored):
-        theirs, ours = stored.get("config", {}), self.config.to_dict()
-        names = sorted(theirs.keys() | ours.keys())
-        found = [
-            f"{name} (there {theirs.get(name)!r}, here {ours.get(name)!r})"
-            for name in names
-            if theirs.get(name) != ours.get(name)
-        ]
-        return "; ".join(found) or (
-            f"{stored.get('identity')} there, {self.identity} here"
+    def _is_other(self, stored):
+        """Tells whether a run has other settings, a changed default's too."""
+        both = stored.get("config", {}).keys() & self.config.to_dict().keys()
+        return stored.get("identity") != self.identity or any(
+            name in both for name in self._differing(stored)
         )
+
+    def _differing(self, stored):
+        """Returns the names of settings with other values: `[there, here]`."""
+        theirs, ours = stored.get("config", {}), self.config.to_dict()
+        pairs = {
+            name: [theirs.get(name), ours.get(name)]
+            for name in sorted(theirs.keys() | ours.keys())
+        }
+        return {
+            name: pair
+            for name, pair in pairs.items()
+            if len(set(map(documents.canonical_json, pair))) > 1
+        }
+
+    def _different(self, stored):
+        return "; ".join(
+            f"{name} (there {there!r}, here {here!r})"
+            for name, (there, here) in self._differing(stored).items()
+        ) or (f"{stored.get('identity')} there, {self.identity} here")
 
     @contextlib.contextmanager
     def claimed(self, number: int) -> Iterator[ReplicateJournal]:

@@ -3,7 +3,8 @@
 What all experiments have in common. Every field is also a command-line flag;
 its help text stands beside it. The digest covers the settings that differ from
 the defaults, so that a setting added later does not orphan the runs made
-before it.
+before it. A default that has changed does neither: the digest leaves out the
+earlier one too, and a run directory compares the settings themselves.
 """
 
 from __future__ import annotations
@@ -22,18 +23,24 @@ AUGMENTATIONS = ("none", "flip", "crop", "crop_flip", "stretch_flip")
 _Config = TypeVar("_Config", bound="TrainingConfig")
 
 
-def setting(default: Any, help: str) -> Any:
+def setting(default: Any, help: str, earlier: Any = None) -> Any:
     """Returns the field of a setting.
 
     Args:
         default: its default value.
         help: one sentence; the text of its command-line flag.
+        earlier: its default in earlier versions, if it was another. Digests
+            leave it out as they did.
     """
+    metadata = {
+        "help": help,
+        "earlier": default if earlier is None else earlier,
+    }
     if isinstance(default, dict):
         return dataclasses.field(
-            default_factory=lambda: dict(default), metadata={"help": help}
+            default_factory=lambda: dict(default), metadata=metadata
         )
-    return dataclasses.field(default=default, metadata={"help": help})
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +97,9 @@ class TrainingConfig:
     seed: int = setting(0, "Seed of all randomness.")
     jit_compile: bool | None = setting(
         None,
-        "Compile the train step with XLA; unset: yes, but not convolutions on "
-        "CPUs, where TensorFlow is faster without.",
+        "Compile the train step with XLA; unset: yes, but not for networks "
+        "with convolutional layers on CPUs, which are faster without.",
+        earlier=True,
     )
 
     def __post_init__(self):
@@ -158,8 +166,15 @@ class TrainingConfig:
         }
 
     def digest(self) -> str:
-        """Returns the name of the run: 12 hex digits over `changed()`."""
-        text = documents.canonical_json(self.changed())
+        """Returns the name of the run: 12 hex digits over `changed()`.
+
+        A setting at an earlier default is left out as well.
+        """
+        changed = self.changed()
+        for field in dataclasses.fields(self):
+            if changed.get(field.name) == field.metadata["earlier"]:
+                changed.pop(field.name, None)
+        text = documents.canonical_json(changed)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
