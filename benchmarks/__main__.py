@@ -8,9 +8,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib
-import json
 import os
-import pathlib
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -51,33 +49,37 @@ def run_case(name: str, *, tiny: bool = False) -> list[Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    options = _options(arguments)
     # Before anything imports them.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    options = _options(arguments)
     date = datetime.datetime.now().isoformat(timespec="minutes")
     described = machine.describe()
     figures = []
     for name in options.cases:
         print(f"{name} ...", file=sys.stderr, flush=True)
         figures += run_case(name, tiny=options.tiny)
-    report = importlib.import_module("benchmarks.figure").as_table(figures)
+    stored = importlib.import_module("benchmarks.stored")
+    content = stored.content(
+        options.cases,
+        figures,
+        date=date,
+        machine=described,
+        tiny=options.tiny,
+    )
     print(f"{date}{', TINY SETTING' * options.tiny}")
     for key, value in described.items():
         print(f"{key}: {value}")
-    print(f"\n{report}")
-    content = {
-        "date": date,
-        "tiny": options.tiny,
-        "machine": described,
-        "figures": [figure.to_json() for figure in figures],
-    }
     if options.compare:
         print(f"\n{comparison.as_table(options.old, content)}")
-    if options.output:
-        pathlib.Path(options.output).write_text(
-            json.dumps(content, indent=1) + "\n", encoding="utf-8"
-        )
+    if options.update:
+        content = stored.updated(options.others, content, CASES)
+    path = options.output or options.update
+    if path:
+        stored.write(path, content)
+    figure = importlib.import_module("benchmarks.figure")
+    table = figure.as_table(map(figure.from_json, content["figures"]))
+    print(f"\n{table}")
     if options.plot:
         drawing = importlib.import_module("benchmarks.growth_figure")
         drawing.plot(options.plot, figures)
@@ -93,6 +95,11 @@ def _options(arguments):
     )
     parser.add_argument("--output", metavar="FILE.json", help="keep all runs")
     parser.add_argument(
+        "--update",
+        metavar="FILE.json",
+        help="the same, beside the other cases that the file holds",
+    )
+    parser.add_argument(
         "--compare", metavar="OLD.json", help="show what has changed since"
     )
     parser.add_argument(
@@ -106,13 +113,27 @@ def _options(arguments):
     options.cases = options.cases or list(CASES)
     if options.plot and "growth" not in options.cases:
         parser.error("--plot draws the case 'growth', which is not run")
+    if options.update and options.output:
+        parser.error("--update and --output are two ways to name one file")
+    # Now, not after an hour of measuring.
     if options.compare:
-        # Now, not after an hour of measuring.
-        try:
-            options.old = comparison.read(options.compare)
-        except (OSError, ValueError) as error:
-            parser.error(f"--compare: {error}")
+        options.old = _stored(parser, "--compare", options.compare)
+    if options.update:
+        options.others = _stored(parser, "--update", options.update, options)
     return options
+
+
+def _stored(parser, flag, path, options=None):
+    stored = importlib.import_module("benchmarks.stored")
+    try:
+        found = stored.read(path)
+        if options is not None:
+            stored.check_same_machine(
+                found, machine.describe(), tiny=options.tiny
+            )
+    except (OSError, ValueError) as error:
+        parser.error(f"{flag}: {error}")
+    return found
 
 
 if __name__ == "__main__":

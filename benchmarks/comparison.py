@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import pathlib
 from collections.abc import Mapping
 from typing import Any
-
-
-def read(path: Any) -> dict[str, Any]:
-    """Reads what `--output` has written.
-
-    Args:
-        path: The file.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: It holds something else.
-    """
-    content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or "figures" not in content:
-        raise ValueError(
-            "`path` must be a file that `--output` has written. Received: "
-            f"path={str(path)!r}, which has no figures."
-        )
-    return content
 
 
 def as_table(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """Sets the medians of two runs side by side, in a Markdown table.
 
     Args:
-        old: What the earlier run has stored.
+        old: What the earlier run has stored (`stored.read`).
         new: The same of the later run; its figures are shown.
 
     Returns:

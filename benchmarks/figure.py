@@ -73,6 +73,35 @@ class Figure:
         }
 
 
+def from_json(values: Mapping[str, Any]) -> Figure:
+    """Returns the figure that `Figure.to_json` has been called on.
+
+    Example:
+        >>> figure = Figure("a/b", "a over b", Sample((1.0, 1.1)), at_most=1.2)
+        >>> from_json(figure.to_json()) == figure
+        True
+    """
+    (parts_in,) = (
+        key.removeprefix("parts_in_")
+        for key in values
+        if key.startswith("parts_in_")
+    )
+    direction, _, aim = values["aim"].partition(" ")
+    return Figure(
+        values["name"],
+        values["what"],
+        Sample(tuple(values["runs"])),
+        unit=values["unit"],
+        at_most=float(aim) if direction == "<=" else None,
+        at_least=float(aim) if direction == ">=" else None,
+        parts={
+            name: Sample(tuple(part["runs"]))
+            for name, part in values[f"parts_in_{parts_in}"].items()
+        },
+        parts_in=parts_in,
+    )
+
+
 def as_table(figures: Sequence[Figure]) -> str:
     """Sets figures in a Markdown table, ratios first.
 

@@ -22,28 +22,38 @@ _PACKAGES = (
 
 
 def describe() -> dict[str, Any]:
-    """Returns platform, processor, cores, memory, load and versions.
+    """Returns platform, processor, cores, memory in GB, load and versions.
 
     `load` is the mean number of processes that wanted to run in the minute
     before; above 1 on a machine for measuring, others were at work.
     """
     return {
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {_kernel()} {platform.machine()}",
         "processor": _field("/proc/cpuinfo", "model name")
         or platform.processor()
         or platform.machine(),
         "cores": _cores(),
-        "memory": _field("/proc/meminfo", "MemTotal") or "unknown",
+        "memory": _memory(),
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
     }
 
 
+def _kernel() -> str:
+    """Returns the first two numbers of the kernel's version."""
+    return ".".join(platform.release().split("-")[0].split(".")[:2])
+
+
 def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _memory() -> str:
+    size = _field("/proc/meminfo", "MemTotal").split()  # such as 1024 kB
+    return f"{round(int(size[0]) / 2**20)} GB" if size else "unknown"
 
 
 def _field(file: str, name: str) -> str:

@@ -1,9 +1,9 @@
 """Case `step_tf_keras`: a step of a wrapped tf_keras model over a dense one.
 
-Small networks are measured with and without XLA, large ones with it, as
-searches run them. Beside each stands TF-MOT's own wrapper, which tflottery's
-extends, on the same network, with the same data, in the same run. The schedule
-of both asks for a mask update every 100 steps, as is TF-MOT's default.
+Small networks are measured with and without XLA, large ones with it. Beside
+each stands TF-MOT's own wrapper, which tflottery's extends, on the same
+network, with the same data, in the same run. The schedule of both asks for a
+mask update every 100 steps, as is TF-MOT's default.
 """
 
 from __future__ import annotations

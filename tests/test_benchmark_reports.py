@@ -91,3 +91,43 @@ def test_a_picture_of_growth_needs_its_case(capsys):
     with pytest.raises(SystemExit):
         main(["turnaround", "--plot", "growth.png"])
     assert "--plot draws the case 'growth'" in capsys.readouterr().err
+
+
+def test_one_case_is_measured_again_beside_the_others(tmp_path, capsys):
+    from benchmarks.__main__ import main
+
+    path = tmp_path / "kept.json"
+    assert main(["turnaround", "--tiny", "--output", str(path)]) == 0
+    first = json.loads(path.read_text("utf-8"))
+    # As if another case had been measured on another day.
+    other = {**first["figures"][0], "name": "mask_update/NumPy"}
+    first["figures"].append(other)
+    first["cases"]["mask_update"] = {"date": "long ago", "load": 0.5}
+    path.write_text(json.dumps(first), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["turnaround", "--tiny", "--update", str(path)]) == 0
+    second = json.loads(path.read_text("utf-8"))
+    names = [figure["name"] for figure in second["figures"]]
+    assert names == ["mask_update/NumPy", "turnaround"]  # the order of all
+    assert second["figures"][0] == other
+    assert second["figures"][1]["runs"] != first["figures"][0]["runs"]
+    assert second["cases"]["mask_update"] == {"date": "long ago", "load": 0.5}
+    printed = capsys.readouterr().out
+    assert "`mask_update/NumPy`" in printed and "`turnaround`" in printed
+
+
+def test_figures_of_two_machines_are_not_mixed(tmp_path, capsys):
+    from benchmarks.__main__ import main
+
+    path = tmp_path / "kept.json"
+    assert main(["turnaround", "--tiny", "--output", str(path)]) == 0
+    stored = path.read_text("utf-8")
+    with pytest.raises(SystemExit):
+        main(["turnaround", "--update", str(path)])
+    assert "its tiny is True, not False. Give --" in capsys.readouterr().err
+    content = json.loads(stored)
+    content["machine"]["processor"] = "Abacus"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["turnaround", "--tiny", "--update", str(path)])
+    assert "its processor is 'Abacus', not " in capsys.readouterr().err

@@ -166,7 +166,7 @@ class IterativePruning(Callback):
             batches=self.params.get("steps"),
             rounds=self.rounds,
             epochs_per_round=self.epochs_per_round,
-            starts_over=self.policy.name == "continued_training",
+            starts_over=self.policy.starts_over,
         )
         self._checked_epochs = False
         self._counter = counting.StepCounter(self.model)

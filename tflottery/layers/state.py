@@ -144,7 +144,7 @@ def renew_optimizer(model: Any, iterations: int) -> None:
         value = fresh[name].numpy()
         variable.assign(value)
         size += value.nbytes
-    del fresh, value
+    del fresh
     garbage.collect(size)
     set_iterations(model, iterations)
 

@@ -60,8 +60,9 @@ def compile_for(
 def is_faster_with_xla(model: Any) -> bool:
     """Tells how to compile a model if its user leaves it open.
 
-    On two CPU cores XLA's convolutions took 1.5 (Conv-2, Conv-4) to 5 times
-    (VGG-16) as long as TensorFlow's own, with TensorFlow 2.21.
+    On two CPU cores XLA's convolutions took as long as TensorFlow's own
+    (ResNet-20), 1.5 times (Conv-2, Conv-4) or 5 times (VGG-16) as long, with
+    TensorFlow 2.21.
 
     Args:
         model: Built model of either family.
@@ -131,7 +132,9 @@ def compiled_with(model: Any) -> dict[str, Any]:
 
     Returns:
         Arguments of `compile`. Accuracy, by which tickets are compared, is
-        among the metrics also where the model was compiled without.
+        among the metrics also where the model was compiled without. How it is
+        compiled (`jit_compile`, `steps_per_execution`) is the search's choice
+        and not among them.
 
     Example:
         >>> import keras

@@ -108,7 +108,8 @@ def prepare(
         config: settings of the search.
 
     Returns:
-        The compiled model; compiled as `build` did it, if it did.
+        The compiled model; with the optimizer, loss and metrics that `build`
+        compiled it with, if it did.
 
     Raises:
         ValueError: the model has nothing to prune, averages its weights

@@ -97,12 +97,10 @@ class ReplicateStages:
             mask = context.workers.from_chief(lambda mask=mask: mask)
         evidence.set_mask(model, mask)
         rewind = starting_points.rewind_point(context, journal)
-        if getattr(context.policy, "optimizer", None) == "fresh":
+        if not context.policy.needs_slots:
             rewind = rounds.weights_of(rewind)  # two thirds less to hold
         context.policy.apply(model, rewind)
-        if context.policy.name == "continued_training":
-            return 0
-        return context.rewind_step
+        return 0 if context.policy.starts_over else context.rewind_step
 
     def _initial_weights(self):
         """Returns what some criteria compare with, and only to those."""

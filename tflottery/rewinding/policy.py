@@ -18,11 +18,19 @@ from tflottery.rewinding.snapshot import Snapshot, check_optimizer, remask
 class RewindingPolicy(abc.ABC):
     """What happens to a model between two rounds.
 
-    A policy is applied after the new mask has been set. It says through
-    `first_step` where the next round begins.
+    A policy is applied after the new mask has been set.
+
+    Attributes:
+        name: by which `get` finds it.
+        starts_over: whether rounds after the first train from step 0 on;
+            default: from the rewind step on.
+        needs_slots: whether `apply` reads the optimizer's part of the
+            snapshot; where it does not, a search leaves that on disk.
     """
 
     name: str
+    starts_over = False
+    needs_slots = True
 
     @abc.abstractmethod
     def apply(self, model: Any, snapshot: Snapshot) -> int:
@@ -61,6 +69,7 @@ class WeightRewinding(RewindingPolicy):
 
     def __init__(self, optimizer: str = "restore"):
         self.optimizer = check_optimizer(optimizer)
+        self.needs_slots = self.optimizer == "restore"
 
     def apply(self, model, snapshot):
         """Puts the snapshot back under the model's mask."""
@@ -84,6 +93,7 @@ class LearningRateRewinding(RewindingPolicy):
     """
 
     name = "learning_rate_rewinding"
+    needs_slots = False
 
     def __init__(self, optimizer: str = "restore"):
         self.optimizer = check_optimizer(optimizer)
@@ -112,6 +122,7 @@ class FineTuning(RewindingPolicy):
     """
 
     name = "fine_tuning"
+    needs_slots = False
 
     def apply(self, model, snapshot):
         """Leaves weights, slots and step counter as they are."""
@@ -125,6 +136,8 @@ class ContinuedTraining(RewindingPolicy):
     """
 
     name = "continued_training"
+    starts_over = True
+    needs_slots = False
 
     def apply(self, model, snapshot):
         """Starts the optimizer anew at step 0, with the trained weights."""
