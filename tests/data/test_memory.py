@@ -166,6 +166,20 @@ def test_row_numbers_are_those_of_the_batches_from_any_step_on():
             np.testing.assert_array_equal(labels, y)
 
 
+@pytest.mark.parametrize("first_step", [0, 3, 100])
+@pytest.mark.parametrize("steps", [1, 7, 90])  # an epoch has 34
+def test_stretches_hold_the_rows_of_the_steps_one_after_the_other(
+    first_step, steps
+):
+    dataset = data.load("digits", validation=300)
+    stretches = dataset.train_stretches(32, 4, first_step, steps)
+    found = np.concatenate([next(stretches) for _ in range(3)])
+    rows = dataset.train_rows(32, seed=4, first_step=first_step)
+    wanted = list(rows.take(3 * steps).as_numpy_iterator())
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found, wanted)
+
+
 def test_parts_of_the_data_share_no_row_and_name_what_is_missing():
     dataset = data.load("digits", validation=300)
     train, held_out = (

@@ -58,6 +58,30 @@ def test_who_is_ready_does_not_wait_for_who_is_not():
         assert perform({0: requests[0]}) == {0: {"value": 1}}
 
 
+def test_who_is_behind_goes_first(monkeypatch):
+    """Of those that wait lane 4 is behind; lanes 1 and 2 are level."""
+    monkeypatch.setattr(cores, "count", lambda: 1)
+    begun, free = [], threading.Event()
+
+    def program(lane, turn):
+        def run():
+            assert free.wait(timeout=30)
+            begun.append(lane)
+            return number(lane)
+
+        return Program(run, turn)
+
+    turns = {0: 5, 1: 2, 2: 2, 3: 7, 4: 1}
+    requests = {lane: program(lane, turn) for lane, turn in turns.items()}
+    with Performer() as perform:
+        threading.Timer(0.2, free.set).start()
+        while requests:
+            for lane in perform(requests):
+                del requests[lane]
+    # The first may begin at once, as nothing else is known yet.
+    assert [lane for lane in begun if lane != 0] == [4, 1, 2, 3]
+
+
 def test_an_error_of_a_program_reaches_the_caller_and_no_thread_is_left():
     def fail():
         raise ArithmeticError("no number")

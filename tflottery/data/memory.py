@@ -8,6 +8,10 @@ one gather; starting at a later step skips row numbers, not data.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -91,6 +95,7 @@ class InMemoryDataset(dataset.Dataset):
         if scale is None:
             scale = 1 / 255 if train[0].dtype == np.uint8 else 1.0
         self.scale = float(scale)
+        self._shufflings: dict[int, Any] = {}
         # tf.data runs on the host, so the arrays belong there, and as eager
         # tensors: each map function then captures them without a copy.
         with tf.init_scope(), tf.device("CPU:0"):
@@ -155,19 +160,7 @@ class InMemoryDataset(dataset.Dataset):
             True
         """
         epoch, batch = self._first_epoch_and_batch(batch_size, first_step)
-        steps = self.steps_per_epoch(batch_size)
-        order_seed = self._order_seed(seed)
-        with tf.init_scope(), tf.device("CPU:0"):
-            rows = tf.constant(self._parts["train"].rows, tf.int32)
-
-        @tf.autograph.experimental.do_not_convert
-        def shuffled(number):
-            # The algorithm is named so that it cannot depend on the device.
-            order = tf.random.experimental.stateless_shuffle(
-                rows, seed=tf.stack([order_seed, number]), alg="philox"
-            )
-            return tf.reshape(order[: steps * batch_size], (steps, batch_size))
-
+        shuffled = self._shuffled(batch_size, seed)
         numbers = tf.data.Dataset.range(epoch, tf.int64.max)
         # The next epoch is shuffled while this one is trained on.
         batches = numbers.map(shuffled).prefetch(1).unbatch().skip(batch)
@@ -176,6 +169,62 @@ class InMemoryDataset(dataset.Dataset):
                 tf.data.INFINITE_CARDINALITY
             )
         )
+
+    def train_stretches(
+        self, batch_size: int, seed: int, first_step: int, steps: int
+    ) -> Iterator[np.ndarray]:
+        """Yields the row numbers of `train_rows`, of several steps at a time.
+
+        Args:
+            batch_size: Examples in a batch.
+            seed: Integer seed of the data order.
+            first_step: Number of batches trained on before.
+            steps: Steps in a stretch.
+
+        Yields:
+            Int32 arrays (steps, batch_size), without end.
+
+        Example:
+            >>> from tflottery import data
+            >>> digits = data.load("digits")
+            >>> stretches = digits.train_stretches(32, 0, first_step=3, steps=2)
+            >>> next(stretches).shape
+            (2, 32)
+        """
+        epoch, batch = self._first_epoch_and_batch(batch_size, first_step)
+        shuffled = self._shuffled(batch_size, seed)
+        rows = shuffled(tf.constant(epoch, tf.int64)).numpy()[batch:]
+        while True:
+            while len(rows) < steps:
+                epoch += 1
+                more = shuffled(tf.constant(epoch, tf.int64)).numpy()
+                rows = np.concatenate([rows, more])
+            yield rows[:steps]
+            rows = rows[steps:]
+
+    def _shuffled(self, batch_size, seed):
+        """Returns the function of an epoch's number that shuffles its rows."""
+        order_seed = tf.constant(self._order_seed(seed), tf.int64)
+        return functools.partial(self._shuffling(batch_size), order_seed)
+
+    def _shuffling(self, batch_size):
+        """Returns the same of a seed and a number, traced once."""
+        if batch_size not in self._shufflings:
+            steps = self.steps_per_epoch(batch_size)
+            with tf.init_scope(), tf.device("CPU:0"):
+                rows = tf.constant(self._parts["train"].rows, tf.int32)
+
+            @tf.function(autograph=False)
+            def shuffling(order_seed, number):
+                # The algorithm is named: it must not depend on the device.
+                order = tf.random.experimental.stateless_shuffle(
+                    rows, seed=tf.stack([order_seed, number]), alg="philox"
+                )
+                order = order[: steps * batch_size]
+                return tf.reshape(order, (steps, batch_size))
+
+            self._shufflings[batch_size] = shuffling
+        return self._shufflings[batch_size]
 
     def resident(self, part: str) -> Resident:
         """Returns the examples of a part, as they are held in memory.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import queue
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ import tensorflow as tf
 
 from tflottery.core import cores
 from tflottery.lottery.engines import programs
-from tflottery.lottery.engines.compiled import padded, stretches
+from tflottery.lottery.engines.compiled import padded
 from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
 from tflottery.lottery.engines.template import Template
 
@@ -28,9 +29,11 @@ class Program:
 
     Args:
         run: Runs it and returns tensors by name.
+        turn: How far the lane has come; who is behind goes first.
     """
 
     run: Callable[[], Mapping[str, Any]]
+    turn: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +77,7 @@ class JointEngine(Engine):
         refuse(programs.obstacle(model, data))
         self._ask = ask
         self._templates = templates
+        self._turn = 0
         programs.make_metrics(model, data.resident("train"))
         # Traced on this thread, whichever will run them.
         self._training = self._program("train", self._trace_training)
@@ -107,10 +111,14 @@ class JointEngine(Engine):
 
     def train(self, *, first_step, order_seed, steps, times, watch):
         """See `Engine.train`."""
+        self._turn += 1
         watch.set_model(self.model)
-        stream = iter(stretches(self, first_step, order_seed, steps))
+        # Not a `tf.data` pipeline: to make one takes as long as many steps.
+        stretches = self.data.train_stretches(
+            self.batch_size, order_seed, first_step, steps
+        )
         for number in range(times):
-            rows = padded(next(stream), self.steps, self.batch_size)
+            rows = padded(next(stretches), self.steps, self.batch_size)
             watch.on_epoch_end(
                 number,
                 self._run(
@@ -125,7 +133,7 @@ class JointEngine(Engine):
         return self._run(self._evaluations[part])
 
     def _run(self, program):
-        return programs.numbers(self._ask(Program(program)))
+        return programs.numbers(self._ask(Program(program, self._turn)))
 
 
 def refuse(obstacle: str | None) -> None:
@@ -149,13 +157,18 @@ class Performer:
     """Does what lanes ask for: programs on all cores, calls on this thread.
 
     It answers whoever is ready first, so that a lane goes on while the
-    programs of others still run. To be used in a `with` block, which ends when
-    they have ended.
+    programs of others still run. Of programs that wait for a core the first is
+    that of the earliest turn, then that of the first lane. So lanes do not come
+    to the end of a turn all at once, where much is to be done on one thread:
+    while one of them writes its files the cores are busy with the others.
+
+    To be used in a `with` block, which ends when the programs have ended.
     """
 
     def __init__(self):
         self._pool = concurrent.futures.ThreadPoolExecutor(cores.count())
         self._running: dict[int, concurrent.futures.Future] = {}
+        self._waiting: queue.PriorityQueue = queue.PriorityQueue()
 
     def __enter__(self) -> Performer:
         return self
@@ -177,7 +190,7 @@ class Performer:
         answers = {}
         for lane, request in requests.items():
             if isinstance(request, Program) and lane not in self._running:
-                self._running[lane] = self._pool.submit(_finished, request.run)
+                self._begin(lane, request)
         for lane, request in requests.items():
             if isinstance(request, Call):
                 answers[lane] = request.function()
@@ -189,6 +202,19 @@ class Performer:
             for lane in [n for n, run in self._running.items() if run.done()]:
                 answers[lane] = self._running.pop(lane).result()
         return answers
+
+    def _begin(self, lane, request):
+        future: concurrent.futures.Future = concurrent.futures.Future()
+        self._running[lane] = future
+        self._waiting.put((request.turn, lane, request.run, future))
+        self._pool.submit(self._run_first)
+
+    def _run_first(self):
+        *_, run, future = self._waiting.get_nowait()
+        try:
+            future.set_result(_finished(run))
+        except BaseException as error:
+            future.set_exception(error)
 
 
 def _finished(run):
