@@ -1,4 +1,4 @@
-"""Programs mask gradients and updates only: what is pruned stays at zero."""
+"""Programs mask gradients, and few optimizers' updates: zeros stay zeros."""
 
 import numpy as np
 import pytest
@@ -102,12 +102,48 @@ def embedded(k):
     ]
 
 
+def tied(k):
+    """The second layer reads the kernel of the first past its mask."""
+
+    @k.utils.register_keras_serializable("tests")
+    class Mirror(k.layers.Layer):
+        def __init__(self, of):
+            super().__init__()
+            self.kernel_of = [of]
+
+        def call(self, x):
+            kernel = tf.convert_to_tensor(self.kernel_of[0].kernel)
+            return tf.matmul(x, tf.transpose(kernel))
+
+    first = k.layers.Dense(8, "relu")
+    return [
+        k.Input((6, 6, 2)),
+        k.layers.Flatten(),
+        first,
+        Mirror(first),
+        k.layers.Dense(3),
+    ]
+
+
+def restless(k):
+    """An optimizer of one's own, which moves weights without a gradient."""
+
+    class Restless(k.optimizers.SGD):
+        def update_step(self, gradient, variable, *learning_rate):
+            super().update_step(gradient, variable, *learning_rate)
+            variable.assign_add(0.01 * tf.ones(variable.shape))
+
+    return Restless(0.05)
+
+
 def compiled(k, layers, optimizer, jit_compile=True):
     k.utils.set_random_seed(1)
     model = tflottery.prune_once(k.Sequential(layers(k)), 0.5)
     loss = k.losses.SparseCategoricalCrossentropy(from_logits=True)
+    if isinstance(optimizer, str):
+        optimizer = getattr(k.optimizers, optimizer)(0.05)
     model.compile(
-        getattr(k.optimizers, optimizer)(0.05),
+        optimizer,
         loss,
         metrics=["accuracy"],
         jit_compile=jit_compile,
@@ -163,6 +199,70 @@ def test_a_program_takes_the_steps_of_fit(
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance / 100)
 
 
+def after_both(k, layers, optimizer, jit_compile=True):
+    """Weights after a program, and after `fit`."""
+    data = images()
+    part = data.resident("train")
+    ours, theirs = (
+        compiled(k, layers, optimizer(), jit_compile) for _ in range(2)
+    )
+    run_program(ours, data)
+    stream = tf.data.Dataset.from_tensor_slices(ROWS).map(part.batch)
+    theirs.fit(stream, verbose=0, shuffle=False)
+    return ours, theirs
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SGD", {"momentum": 0.9}),
+        ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+        ("SGD", {"global_clipnorm": 0.5}),
+        ("RMSprop", {"centered": True, "momentum": 0.5}),
+        ("Adam", {"amsgrad": True}),
+        ("Adam", {"epsilon": 0.0}),  # divides zero by zero
+        ("Adagrad", {}),
+        ("Adadelta", {}),
+        ("Adamax", {}),
+        ("Nadam", {}),
+        ("Lion", {}),
+        ("Ftrl", {"l1_regularization_strength": 0.1}),
+        ("Adafactor", {}),
+        ("Lamb", {}),
+        ("Muon", {}),  # mixes the entries of a matrix
+    ],
+)
+def test_no_optimizer_moves_what_is_pruned(any_keras, name, options):
+    if not hasattr(any_keras.optimizers, name):
+        pytest.skip(f"{any_keras.__name__} has no {name}")
+    make = getattr(any_keras.optimizers, name)
+    ours, theirs = after_both(
+        any_keras, dense, lambda: make(learning_rate=0.01, **options), False
+    )
+    assert off_mask(ours) == off_mask(theirs) == 0
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    # The scope of the program has left nothing behind.
+    assert "apply_gradients" not in vars(ours.optimizer)
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize(
+    ("layers", "optimizer"), [(dense, restless), (tied, None)]
+)
+def test_nothing_else_brings_pruned_weights_back(
+    any_keras, layers, optimizer, jit_compile
+):
+    """An optimizer of one's own; gradients that arrive past the mask."""
+    make = optimizer or (lambda k: k.optimizers.Adam(0.05))
+    ours, theirs = after_both(
+        any_keras, layers, lambda: make(any_keras), jit_compile
+    )
+    assert off_mask(ours) == off_mask(theirs) == 0
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_weights_that_came_back_behind_the_mask_do_not_act(any_keras):
     """As after `set_weights`: the program begins by zeroing them."""
     data = images()
@@ -187,16 +287,21 @@ def test_weights_under_a_supermask_are_left_alone(any_keras):
         np.testing.assert_array_equal(layer.kernel.numpy(), kernel)
 
 
-def test_outside_its_scope_nothing_is_known_to_be_zero():
+@pytest.mark.parametrize("optimizer", ["Adam", "Ftrl"])
+def test_outside_its_scope_nothing_is_known_to_be_zero(any_keras, optimizer):
     def keep(weight, mask):
         return "masked"
 
-    assert held_zeros.in_use(None, None, keep) == "masked"
-    with held_zeros.held():
-        with held_zeros.held():
-            assert held_zeros.is_held()
-        assert held_zeros.is_held()
-        weight = tf.constant([1.0, 0.0])
-        used = held_zeros.in_use(weight, tf.constant([True, False]), keep)
-        np.testing.assert_array_equal(used, weight)
-    assert not held_zeros.is_held()
+    def in_use():
+        return held_zeros.in_use(tf.constant([1.0, 0.0]), [True, False], keep)
+
+    model = compiled(any_keras, dense, optimizer)
+    assert in_use() == "masked"
+    with held_zeros.held(model):
+        with held_zeros.held(model):
+            np.testing.assert_array_equal(in_use(), [1.0, 0.0])
+        np.testing.assert_array_equal(in_use(), [1.0, 0.0])
+        # Where an optimizer is known to leave zeros alone they are not masked.
+        kept = held_zeros.updated(1.0, True, keep)
+        assert kept == (1.0 if optimizer == "Adam" else "masked")
+    assert in_use() == held_zeros.updated(1.0, True, keep) == "masked"

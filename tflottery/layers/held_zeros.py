@@ -1,9 +1,11 @@
 """Held zeros: a stretch of steps in which pruned weights are known to be zero.
 
 A mask acts in three places: where a weight is used, on its gradient, and after
-each update. In a program of many steps the first is superfluous, and dear: it
-writes every weight out once more. If the stored weights are masked when the
-program begins, the other two keep them so.
+each update. In a program of many steps most of that is superfluous, and dear:
+each writes every weight out once more. If stored weights and slots are masked
+when the program begins, one place is enough to keep them so: most optimizers
+leave a weight of zero, with slots of zero, at zero when its gradient is zero.
+With others the gradient and the update are masked.
 """
 
 from __future__ import annotations
@@ -18,6 +20,11 @@ import tensorflow as tf
 from tflottery.layers import evidence
 
 _scope = threading.local()
+_AT_USE, _BY_GRADIENTS = "at use", "by gradients"
+# Of Keras, by itself, each entry on its own; not those derived from them.
+_KEEP_ZEROS = frozenset(
+    ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adamax", "Nadam", "Lion")
+)
 
 
 def establish(model: Any) -> None:
@@ -36,23 +43,26 @@ def establish(model: Any) -> None:
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
+def held(model: Any) -> Iterator[None]:
     """A scope for tracing steps that begin and end with masked weights.
 
-    `establish` must have been called for the model, and nothing but its
-    optimizer may change masked weights.
+    `establish` must have been called for the model, its slots must be masked,
+    and nothing but its optimizer may change masked weights.
+
+    Args:
+        model: Wrapped and compiled model of either family.
     """
-    before = is_held()
-    _scope.held = True
+    before = getattr(_scope, "held", None)
     try:
-        yield
+        if _gradients_suffice(model):
+            _scope.held = _BY_GRADIENTS
+            with _masked_gradients(model):
+                yield
+        else:
+            _scope.held = _AT_USE
+            yield
     finally:
         _scope.held = before
-
-
-def is_held() -> bool:
-    """Tells whether pruned weights are known to be zero here."""
-    return getattr(_scope, "held", False)
 
 
 def in_use(weight: Any, mask: Any, keep: Callable[[Any, Any], Any]) -> Any:
@@ -64,7 +74,25 @@ def in_use(weight: Any, mask: Any, keep: Callable[[Any, Any], Any]) -> Any:
         keep: Function of both that masks the weight; called where its zeros
             are not held.
     """
-    return use(weight, mask) if is_held() else keep(weight, mask)
+    held = getattr(_scope, "held", None)
+    if held is None:
+        return keep(weight, mask)
+    if held == _BY_GRADIENTS:
+        return tf.convert_to_tensor(weight)
+    return use(weight, mask)
+
+
+def updated(weight: Any, mask: Any, keep: Callable[[Any, Any], Any]) -> Any:
+    """Returns what an optimizer leaves behind for a weight it has changed.
+
+    Args:
+        weight: Tensor or variable, changed by nothing else.
+        mask: Boolean tensor or variable of the same shape.
+        keep: Function of both that masks the weight.
+    """
+    if getattr(_scope, "held", None) == _BY_GRADIENTS:
+        return weight
+    return keep(weight, mask)
 
 
 def use(weight: Any, mask: Any) -> tf.Tensor:
@@ -88,6 +116,62 @@ def use(weight: Any, mask: Any) -> tf.Tensor:
         return tf.identity(value), lambda gradient: _masked(gradient, mask)
 
     return unchanged(tf.convert_to_tensor(weight))
+
+
+def _gradients_suffice(model):
+    """Tells whether masked gradients keep zeros at zero by themselves."""
+    optimizer = model.optimizer
+    module, _, rest = type(optimizer).__module__.partition(".")
+    trained = {id(variable) for variable in model.trainable_variables}
+    return (
+        module in ("keras", "tf_keras")
+        and "legacy" not in rest
+        and type(optimizer).__name__ in _KEEP_ZEROS
+        # What divides by it would make a NaN of two zeros.
+        and getattr(optimizer, "epsilon", 1.0) > 1e-30
+        and all(wrapper.stores_zeros for wrapper in evidence.wrappers(model))
+        and all(
+            id(variable) in trained or not variable.trainable
+            for wrapper in evidence.wrappers(model)
+            for variable, _ in wrapper.masked_weights.values()
+        )
+    )
+
+
+@contextlib.contextmanager
+def _masked_gradients(model):
+    """Has the model's optimizer mask the gradients that it is given."""
+    masks = {
+        id(variable): mask
+        for wrapper in evidence.wrappers(model)
+        for variable, mask in wrapper.masked_weights.values()
+    }
+    optimizer = model.optimizer
+    own = vars(optimizer).get("apply_gradients")
+    apply = optimizer.apply_gradients
+
+    def apply_masked(grads_and_vars, *arguments, **keywords):
+        pairs = [
+            (
+                gradient
+                if gradient is None or id(variable) not in masks
+                # Sparse ones of embeddings become dense, as masks make them.
+                else _masked(
+                    tf.convert_to_tensor(gradient), masks[id(variable)]
+                ),
+                variable,
+            )
+            for gradient, variable in grads_and_vars
+        ]
+        return apply(pairs, *arguments, **keywords)
+
+    vars(optimizer)["apply_gradients"] = apply_masked
+    try:
+        yield
+    finally:
+        del vars(optimizer)["apply_gradients"]
+        if own is not None:
+            vars(optimizer)["apply_gradients"] = own
 
 
 def _masked(value, mask):

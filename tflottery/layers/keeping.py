@@ -9,6 +9,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from tflottery.layers import held_zeros
+
 
 class MaskedRegularizer(keras.regularizers.Regularizer):
     """A weight penalty that sees the masked weight, not the stored one."""
@@ -19,7 +21,7 @@ class MaskedRegularizer(keras.regularizers.Regularizer):
 
     def __call__(self, weight):
         """Returns the penalty of the masked weight."""
-        return self.regularizer(keep(weight, self.mask))
+        return self.regularizer(held_zeros.in_use(weight, self.mask, keep))
 
 
 class MaskedConstraint(keras.constraints.Constraint):
@@ -37,8 +39,8 @@ class MaskedConstraint(keras.constraints.Constraint):
     def __call__(self, weight):
         """Returns the projected weight, zero outside the mask."""
         if self.constraint is not None:
-            weight = self.constraint(weight)
-        return keep(weight, self.mask)
+            return keep(self.constraint(weight), self.mask)
+        return held_zeros.updated(weight, self.mask, keep)
 
 
 def keep(weight, mask):

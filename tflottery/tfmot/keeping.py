@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tflottery.layers import paths
+from tflottery.layers import held_zeros, paths
 from tflottery.layers.family import CannotMaskError
 from tflottery.tfmot.masked_variable import keep
 
@@ -34,8 +34,8 @@ class MaskedConstraint:
     def __call__(self, weight: Any) -> tf.Tensor:
         """Returns the projected weight, zero outside the mask."""
         if self.constraint is not None:
-            weight = self.constraint(weight)
-        return keep(weight, self.mask)
+            return keep(self.constraint(weight), self.mask)
+        return held_zeros.updated(weight, self.mask, keep)
 
 
 def set_constraint(variable: Any, constraint: Any) -> None:
@@ -201,4 +201,4 @@ def _through(outer, function, weight):
 
 
 def _masked_penalty(function, variable, mask):
-    return function(keep(variable, mask))
+    return function(held_zeros.in_use(variable, mask, keep))

@@ -98,7 +98,7 @@ def training(model: Any, part: Resident, batch_size: int) -> Any:
 
     @tf.function(jit_compile=_jit_compile(model), autograph=False)
     def step(rows):
-        with held_zeros.held():
+        with held_zeros.held(model):
             model.train_step(part.batch(rows))
 
     def steps_in_turn(rows, steps):
