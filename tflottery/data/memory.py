@@ -8,9 +8,7 @@ one gather; starting at a later step skips row numbers, not data.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +16,7 @@ import tensorflow as tf
 from tflottery.data import dataset
 from tflottery.data.delivery import delivered
 from tflottery.data.resident import Resident
+from tflottery.data.row_order import RowOrder
 
 
 class InMemoryDataset(dataset.Dataset):
@@ -95,7 +94,6 @@ class InMemoryDataset(dataset.Dataset):
         if scale is None:
             scale = 1 / 255 if train[0].dtype == np.uint8 else 1.0
         self.scale = float(scale)
-        self._shufflings: dict[int, Any] = {}
         # tf.data runs on the host, so the arrays belong there, and as eager
         # tensors: each map function then captures them without a copy.
         with tf.init_scope(), tf.device("CPU:0"):
@@ -109,6 +107,7 @@ class InMemoryDataset(dataset.Dataset):
                     *of_validation, validation_rows, self.scale
                 ),
             }
+            self._order = RowOrder(train_rows)
             if test is not None:
                 self._parts["test"] = Resident(
                     *_tensors(test), np.arange(self.test_size), self.scale
@@ -204,27 +203,8 @@ class InMemoryDataset(dataset.Dataset):
 
     def _shuffled(self, batch_size, seed):
         """Returns the function of an epoch's number that shuffles its rows."""
-        order_seed = tf.constant(self._order_seed(seed), tf.int64)
-        return functools.partial(self._shuffling(batch_size), order_seed)
-
-    def _shuffling(self, batch_size):
-        """Returns the same of a seed and a number, traced once."""
-        if batch_size not in self._shufflings:
-            steps = self.steps_per_epoch(batch_size)
-            with tf.init_scope(), tf.device("CPU:0"):
-                rows = tf.constant(self._parts["train"].rows, tf.int32)
-
-            @tf.function(autograph=False)
-            def shuffling(order_seed, number):
-                # The algorithm is named: it must not depend on the device.
-                order = tf.random.experimental.stateless_shuffle(
-                    rows, seed=tf.stack([order_seed, number]), alg="philox"
-                )
-                order = order[: steps * batch_size]
-                return tf.reshape(order, (steps, batch_size))
-
-            self._shufflings[batch_size] = shuffling
-        return self._shufflings[batch_size]
+        steps = self.steps_per_epoch(batch_size)
+        return self._order.epochs(self._order_seed(seed), steps, batch_size)
 
     def resident(self, part: str) -> Resident:
         """Returns the examples of a part, as they are held in memory.

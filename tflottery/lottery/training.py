@@ -29,7 +29,7 @@ from tflottery.lottery.checkpoint import (
 )
 from tflottery.lottery.engines import programs
 from tflottery.lottery.engines.compiled import CompiledEngine
-from tflottery.lottery.engines.engine import Engine
+from tflottery.lottery.engines.engine import Engine, Evaluation
 from tflottery.lottery.engines.pipeline import PipelineEngine
 
 
@@ -153,6 +153,7 @@ class RoundTrainer:
             times=chunks,
             watch=watch,
         )
+        watch.settle()
         if watch.problem is not None:
             raise TrainingDivergedError(watch.problem)
 
@@ -189,6 +190,7 @@ class _Watch(Callback):
         self.on_validation = on_validation
         self.chunk = 0
         self.problem: str | None = None
+        self._pending: tuple[dict[str, Any], Evaluation] | None = None
         self._clock = self._saved = time.perf_counter()
 
     def stop_clock(self):
@@ -197,6 +199,9 @@ class _Watch(Callback):
         self._clock = now
 
     def on_epoch_end(self, epoch, logs=None):
+        self.settle()
+        if self.problem is not None:
+            return
         progress = self.progress
         progress.step += self.chunk
         loss = float((logs or {}).get("loss", 0.0))
@@ -210,8 +215,13 @@ class _Watch(Callback):
             and self.problem is None
             and self.trainer.workers.from_chief(self._is_due)
         ):
+            self._save()
+
+    def _save(self):
+        self.settle()
+        if self.problem is None:
             self.stop_clock()
-            save(self.checkpoint, self.model, progress)
+            save(self.checkpoint, self.model, self.progress)
             self._saved = time.perf_counter()
 
     def _is_due(self):
@@ -219,20 +229,27 @@ class _Watch(Callback):
         return passed >= self.trainer.checkpoint_seconds
 
     def _validate(self, loss):
-        found = self.trainer.evaluate("validation")
-        row = {
-            "step": self.progress.step,
-            "train_loss": loss,
-            "validation_loss": compiling.loss_of(found),
-            "validation_accuracy": accuracy_of(found),
-        }
+        row = {"step": self.progress.step, "train_loss": loss}
+        evaluation = self.trainer.engine.begin_evaluation("validation")
+        self._pending = row, evaluation
+        if not evaluation.goes_on:
+            self.settle()
+
+    def settle(self):
+        """Takes note of the last validation, which may still have gone on."""
+        if self._pending is None:
+            return
+        (row, evaluation), self._pending = self._pending, None
+        found = evaluation.metrics()
+        row["validation_loss"] = compiling.loss_of(found)
+        row["validation_accuracy"] = accuracy_of(found)
         if not np.isfinite(row["validation_loss"]):
             self._stop(row["validation_loss"])
             return
         if row["validation_loss"] < self.progress.best_loss:
-            self.progress.best_step = self.progress.step
+            self.progress.best_step = row["step"]
             self.progress.best.clear()  # not to hold both of them
-            self.progress.best.update(state.read(self.model, state.WEIGHTS))
+            self.progress.best.update(evaluation.weights())
         self.progress.curve.append(row)
         if self.on_validation is not None:
             self.on_validation(row)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tflottery.data.delivery import delivered
 from tflottery.lottery.engines import programs
+from tflottery.lottery.engines.aside import Aside, beside
 from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
 from tflottery.lottery.engines.pipeline import fit
 
@@ -25,7 +26,8 @@ class CompiledEngine(Engine):
 
     def __init__(self, model: Any, data: Any, *, batch_size: int, steps: int):
         super().__init__(model, data, batch_size=batch_size, steps=steps)
-        self._evaluations: dict[str, Any] = {}
+        self._evaluations: dict[str, tuple[Any, Any]] = {}
+        self._asides: dict[str, Aside | None] = {}
         part = data.resident("train").on_device()
         programs.make_metrics(model, part)
         program = programs.training(model, part, batch_size)
@@ -44,12 +46,26 @@ class CompiledEngine(Engine):
 
     def evaluate(self, part):
         """See `Engine.evaluate`."""
+        return programs.numbers(self._evaluation(part)[0]())
+
+    def begin_evaluation(self, part):
+        """See `Engine.begin_evaluation`."""
+        program, held = self._evaluation(part)
+        if part not in self._asides:
+            constants = [held.inputs, held.labels]
+            self._asides[part] = beside(program, self.model, constants)
+        aside = self._asides[part]
+        if aside is None:
+            return super().begin_evaluation(part)
+        return aside.begin()
+
+    def _evaluation(self, part):
+        """Returns a program and the data it measures on."""
         if part not in self._evaluations:
             held = self.data.resident(part).in_order().on_device()
-            self._evaluations[part] = programs.evaluation(
-                self.model, held, EVALUATION_BATCH
-            ).get_concrete_function()
-        return programs.numbers(self._evaluations[part]())
+            program = programs.evaluation(self.model, held, EVALUATION_BATCH)
+            self._evaluations[part] = program.get_concrete_function(), held
+        return self._evaluations[part]
 
 
 def stretches(

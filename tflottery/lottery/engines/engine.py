@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
+from collections.abc import Callable
 from typing import Any, Protocol
+
+import numpy as np
+
+from tflottery.layers import state
 
 EVALUATION_BATCH = 1000
 
@@ -18,6 +24,22 @@ class Watch(Protocol):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Hears the metrics at the end of a stretch of steps."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Metrics of the model at one step, which may still be computed.
+
+    Args:
+        metrics: Waits for them and returns them.
+        weights: Returns the weights at that step, as `state.read` does; until
+            the next evaluation begins.
+        goes_on: Whether it is worth while to do something else first.
+    """
+
+    metrics: Callable[[], dict[str, float]]
+    weights: Callable[[], dict[str, np.ndarray]]
+    goes_on: bool
 
 
 class Engine(abc.ABC):
@@ -61,3 +83,16 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def evaluate(self, part: str) -> dict[str, float]:
         """Returns the metrics on `"validation"` or `"test"` data."""
+
+    def begin_evaluation(self, part: str) -> Evaluation:
+        """Begins to measure the model as it is now, and may return at once.
+
+        Args:
+            part: `"validation"` or `"test"`.
+        """
+        found = self.evaluate(part)
+        return Evaluation(
+            lambda: found,
+            lambda: state.read(self.model, state.WEIGHTS),
+            goes_on=False,
+        )

@@ -46,8 +46,8 @@ class Template:
 
     def __init__(self, program: Any, model: Any, constants: Sequence[Any]):
         self._program = program
-        self._is_private = any(map(_is_private, operations.kinds(program)))
-        self._variables = _variables(model)
+        self._is_portable = is_portable(program)
+        self._variables = variables_of(model)
         self._constants = {id(tensor) for tensor in constants}
 
     def filled_in(self, model: Any) -> Callable[..., Mapping[str, Any]] | None:
@@ -61,9 +61,9 @@ class Template:
             What is called like the program; `None` if the networks differ, or
             the program holds something that may belong to the first alone.
         """
-        if self._is_private:
+        if not self._is_portable:
             return None
-        others = _variables(model)
+        others = variables_of(model)
         if _kinds(others) != _kinds(self._variables):
             return None
         handles = {
@@ -75,15 +75,34 @@ class Template:
             if id(tensor) not in handles and id(tensor) not in self._constants:
                 return None
             captured.append(handles.get(id(tensor), tensor))
-        return lambda *arguments: self._call([*arguments, *captured])
+        return lambda *arguments: call(self._program, [*arguments, *captured])
 
-    def _call(self, inputs):
-        found = tf.raw_ops.StatefulPartitionedCall(
-            args=inputs,
-            Tout=[tensor.dtype for tensor in self._program.outputs],
-            f=self._program,
-        )
-        return tf.nest.pack_sequence_as(self._program.structured_outputs, found)
+
+def call(program: Any, inputs: Sequence[Any]) -> Any:
+    """Calls a program with other tensors than those it has captured.
+
+    Args:
+        program: Concrete `tf.function`.
+        inputs: Its arguments, and one tensor for each that it captures.
+
+    Returns:
+        What the program returns.
+    """
+    found = tf.raw_ops.StatefulPartitionedCall(
+        args=inputs,
+        Tout=[tensor.dtype for tensor in program.outputs],
+        f=program,
+    )
+    return tf.nest.pack_sequence_as(program.structured_outputs, found)
+
+
+def is_portable(program: Any) -> bool:
+    """Tells whether all state of a program is in variables.
+
+    Args:
+        program: Concrete `tf.function`.
+    """
+    return not any(map(_is_private, operations.kinds(program)))
 
 
 def _is_private(kind):
@@ -94,8 +113,12 @@ def _is_private(kind):
     return "PyFunc" in kind or kind.startswith(_DRAWS)
 
 
-def _variables(model):
-    """All variables that a model's steps read or change, in a fixed order."""
+def variables_of(model: Any) -> list[tf.Variable]:
+    """Returns all variables that a model's steps read or change, in order.
+
+    Args:
+        model: Compiled model, whose optimizer and metrics have theirs.
+    """
     own = model.optimizer.variables  # a method in tf_keras' old ones
     held = [
         *model.variables,
@@ -109,12 +132,13 @@ def _variables(model):
         # tf_keras has one that it does not list.
         *vars(model.optimizer).values(),
     ]
-    raw = [
-        vars(variable).get("_value", variable)
-        for variable in held
-        if hasattr(variable, "__dict__")
-    ]
-    return [variable for variable in raw if isinstance(variable, tf.Variable)]
+    found = [raw(thing) for thing in held if hasattr(thing, "__dict__")]
+    return [variable for variable in found if isinstance(variable, tf.Variable)]
+
+
+def raw(variable: Any) -> Any:
+    """Returns TensorFlow's variable in one of Keras."""
+    return vars(variable).get("_value", variable)
 
 
 def _kinds(variables):
