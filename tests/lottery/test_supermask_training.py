@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tflottery
+from tflottery.lottery.engines.compiled import CompiledEngine
 from tflottery.lottery.supermask_config import METHODS, SupermaskConfig
 from tflottery.lottery.supermask_training import train_supermask
 from tflottery.lottery.training import RoundTrainer
@@ -58,16 +59,16 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(tmp_path, monkeypatch):
     class Stopped(Exception):
         """In the place of a power cut."""
 
-    evaluate, calls = RoundTrainer.evaluate, []
+    begin, calls = CompiledEngine.begin_evaluation, []
 
-    def stop(self, which):
-        calls.append(which)
-        if len(calls) == 4:  # one to begin with; the one at step 60
+    def stop(self, part):
+        calls.append(part)
+        if len(calls) == 3:  # at step 60
             raise Stopped
-        return evaluate(self, which)
+        return begin(self, part)
 
     with monkeypatch.context() as patch:
-        patch.setattr(RoundTrainer, "evaluate", stop)
+        patch.setattr(CompiledEngine, "begin_evaluation", stop)
         with pytest.raises(Stopped):
             train_supermask(config, tmp_path / "cut", checkpoint_seconds=0)
     checkpoints = list((tmp_path / "cut").rglob("checkpoint"))
