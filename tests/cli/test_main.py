@@ -113,9 +113,10 @@ def test_ctrl_c_says_how_to_go_on(find_ticket, run_dir, capsys):
     assert shlex.split(last) == ["tflottery", *line]
 
 
-def test_the_module_runs_and_its_exit_code_is_the_programs():
+@pytest.mark.parametrize("module", ["tflottery", "tflottery.cli.main"])
+def test_the_module_runs_and_its_exit_code_is_the_programs(module):
     done = subprocess.run(
-        [sys.executable, "-m", "tflottery.cli.main", "fnid"],
+        [sys.executable, "-m", module, "fnid"],
         capture_output=True,
         text=True,
     )
