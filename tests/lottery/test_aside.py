@@ -84,7 +84,20 @@ def test_metrics_of_training_and_of_an_evaluation_beside_it_do_not_mix(digits):
         evaluation.metrics()
 
 
-@pytest.mark.parametrize("why", ["one core", "a large network", "Python"])
+class Counting(keras.layers.Layer):
+    """Its state changes in evaluations too, as that of some layers does."""
+
+    def build(self, shape):
+        self.calls = self.add_weight(shape=(), dtype="int32", trainable=False)
+
+    def call(self, x):
+        self.calls.assign_add(1)
+        return x
+
+
+@pytest.mark.parametrize(
+    "why", ["one core", "a large network", "Python", "a state that changes"]
+)
 def test_it_waits_where_nothing_is_gained_or_state_is_out_of_sight(
     why, digits, monkeypatch
 ):
@@ -93,15 +106,21 @@ def test_it_waits_where_nothing_is_gained_or_state_is_out_of_sight(
         monkeypatch.setattr(cores, "count", lambda: 1)
     elif why == "a large network":
         monkeypatch.setattr(aside, "_LARGE", 1000)
+    elif why == "a state that changes":
+        more = [Counting()]
     else:
         more = [keras.layers.Lambda(python_inside, output_shape=(64,))]
     engine = engine_of(keras, digits, *more)
     if why == "Python":
         engine.model.jit_compile = False
     expected = engine.evaluate("validation")
+    calls = [layer.calls for layer in more if isinstance(layer, Counting)]
+    before = [int(count) for count in calls]
     evaluation = engine.begin_evaluation("validation")
     assert not evaluation.goes_on
     assert evaluation.metrics() == expected
+    # One short batch is one call, and none was made on the quiet.
+    assert [int(count) for count in calls] == [count + 1 for count in before]
     weights = state.read(engine.model, state.WEIGHTS)
     for name, value in evaluation.weights().items():
         np.testing.assert_array_equal(value, weights[name])

@@ -105,22 +105,19 @@ def embedded(k):
 def tied(k):
     """The second layer reads the kernel of the first past its mask."""
 
-    @k.utils.register_keras_serializable("tests")
-    class Mirror(k.layers.Layer):
-        def __init__(self, of):
-            super().__init__()
-            self.kernel_of = [of]
+    first = k.layers.Dense(8, "relu")
 
+    class Mirror(k.layers.Layer):
         def call(self, x):
-            kernel = tf.convert_to_tensor(self.kernel_of[0].kernel)
+            # By a closure: Keras does not know that it has the kernel.
+            kernel = tf.convert_to_tensor(first.kernel)
             return tf.matmul(x, tf.transpose(kernel))
 
-    first = k.layers.Dense(8, "relu")
     return [
         k.Input((6, 6, 2)),
         k.layers.Flatten(),
         first,
-        Mirror(first),
+        Mirror(),
         k.layers.Dense(3),
     ]
 
@@ -248,15 +245,21 @@ def test_no_optimizer_moves_what_is_pruned(any_keras, name, options):
 
 @pytest.mark.parametrize("jit_compile", [True, False])
 @pytest.mark.parametrize(
-    ("layers", "optimizer"), [(dense, restless), (tied, None)]
+    ("layers", "optimizer"),
+    [
+        (dense, restless),
+        (tied, lambda k: k.optimizers.Adam(0.05)),
+        (tied, lambda k: k.optimizers.Adam(0.05, global_clipnorm=0.1)),
+        (tied, lambda k: k.optimizers.SGD(0.05, clipnorm=0.1)),
+    ],
+    ids=["own optimizer", "tied", "tied, clipped together", "tied, clipped"],
 )
 def test_nothing_else_brings_pruned_weights_back(
     any_keras, layers, optimizer, jit_compile
 ):
     """An optimizer of one's own; gradients that arrive past the mask."""
-    make = optimizer or (lambda k: k.optimizers.Adam(0.05))
     ours, theirs = after_both(
-        any_keras, layers, lambda: make(any_keras), jit_compile
+        any_keras, layers, lambda: optimizer(any_keras), jit_compile
     )
     assert off_mask(ours) == off_mask(theirs) == 0
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
@@ -272,6 +275,25 @@ def test_weights_that_came_back_behind_the_mask_do_not_act(any_keras):
     variable.assign(np.where(mask.numpy(), variable.numpy(), 7.0))
     assert run_program(clean, data) == run_program(stale, data)
     assert off_mask(stale) == 0
+
+
+def test_penalties_see_the_masked_weights_of_a_supermask(any_keras):
+    """Their stored weights are whole, so the penalty must be masked."""
+    k = any_keras
+
+    def make():
+        k.utils.set_random_seed(1)
+        model = supermasks.edge_popup(k.Sequential(dense(k)), 0.5)
+        loss = k.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(k.optimizers.SGD(0.0), loss)
+        return model
+
+    data = images()
+    part = data.resident("train")
+    stream = tf.data.Dataset.from_tensor_slices(ROWS).map(part.batch)
+    history = make().fit(stream, verbose=0, shuffle=False).history
+    found = run_program(make(), data)
+    assert found["loss"] == pytest.approx(history["loss"][0], rel=1e-6)
 
 
 def test_weights_under_a_supermask_are_left_alone(any_keras):
@@ -296,12 +318,21 @@ def test_outside_its_scope_nothing_is_known_to_be_zero(any_keras, optimizer):
         return held_zeros.in_use(tf.constant([1.0, 0.0]), [True, False], keep)
 
     model = compiled(any_keras, dense, optimizer)
-    assert in_use() == "masked"
+    batch = images().resident("train").batch(tf.constant(ROWS[0]))
+    assert in_use() == held_zeros.stored(1.0, True, keep) == "masked"
     with held_zeros.held(model):
         with held_zeros.held(model):
-            np.testing.assert_array_equal(in_use(), [1.0, 0.0])
+            model.train_step(batch)
         np.testing.assert_array_equal(in_use(), [1.0, 0.0])
         # Where an optimizer is known to leave zeros alone they are not masked.
-        kept = held_zeros.updated(1.0, True, keep)
+        kept = held_zeros.stored(1.0, True, keep)
         assert kept == (1.0 if optimizer == "Adam" else "masked")
-    assert in_use() == held_zeros.updated(1.0, True, keep) == "masked"
+    assert in_use() == held_zeros.stored(1.0, True, keep) == "masked"
+
+
+def test_a_step_that_applies_its_gradients_elsewhere_is_refused(any_keras):
+    model = compiled(any_keras, dense, "SGD")
+    with pytest.raises(RuntimeError, match="must hand its gradients to the"):
+        with held_zeros.held(model):
+            pass
+    assert "apply_gradients" not in vars(model.optimizer)

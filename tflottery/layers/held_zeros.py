@@ -82,13 +82,14 @@ def in_use(weight: Any, mask: Any, keep: Callable[[Any, Any], Any]) -> Any:
     return use(weight, mask)
 
 
-def updated(weight: Any, mask: Any, keep: Callable[[Any, Any], Any]) -> Any:
-    """Returns what an optimizer leaves behind for a weight it has changed.
+def stored(weight: Any, mask: Any, keep: Callable[[Any, Any], Any]) -> Any:
+    """Returns a weight as penalties see it, or after an optimizer's update.
 
     Args:
-        weight: Tensor or variable, changed by nothing else.
+        weight: Tensor or variable, changed by nothing but the optimizer.
         mask: Boolean tensor or variable of the same shape.
-        keep: Function of both that masks the weight.
+        keep: Function of both that masks the weight; called unless masked
+            gradients hold its zeros.
     """
     if getattr(_scope, "held", None) == _BY_GRADIENTS:
         return weight
@@ -127,11 +128,16 @@ def _gradients_suffice(model):
         module in ("keras", "tf_keras")
         and "legacy" not in rest
         and type(optimizer).__name__ in _KEEP_ZEROS
+        and not {"apply", "update_step"} & vars(optimizer).keys()
+        # A norm counts what arrives past the mask too.
+        and getattr(optimizer, "clipnorm", None) is None
+        and getattr(optimizer, "global_clipnorm", None) is None
         # What divides by it would make a NaN of two zeros.
         and getattr(optimizer, "epsilon", 1.0) > 1e-30
         and all(wrapper.stores_zeros for wrapper in evidence.wrappers(model))
         and all(
-            id(variable) in trained or not variable.trainable
+            (id(variable) in trained or not variable.trainable)
+            and tf.as_dtype(variable.dtype) != tf.float16  # epsilon is 0 there
             for wrapper in evidence.wrappers(model)
             for variable, _ in wrapper.masked_weights.values()
         )
@@ -149,8 +155,10 @@ def _masked_gradients(model):
     optimizer = model.optimizer
     own = vars(optimizer).get("apply_gradients")
     apply = optimizer.apply_gradients
+    given = []
 
     def apply_masked(grads_and_vars, *arguments, **keywords):
+        given.append(True)
         pairs = [
             (
                 gradient
@@ -168,6 +176,13 @@ def _masked_gradients(model):
     vars(optimizer)["apply_gradients"] = apply_masked
     try:
         yield
+        if not given:
+            raise RuntimeError(
+                "The train step must hand its gradients to the optimizer's "
+                "`apply_gradients`, where they are masked. Received: a step "
+                f"of {type(model).__name__} that did not. Is this version of "
+                "Keras newer than the library?"
+            )
     finally:
         del vars(optimizer)["apply_gradients"]
         if own is not None:

@@ -21,7 +21,7 @@ class MaskedRegularizer(keras.regularizers.Regularizer):
 
     def __call__(self, weight):
         """Returns the penalty of the masked weight."""
-        return self.regularizer(held_zeros.in_use(weight, self.mask, keep))
+        return self.regularizer(held_zeros.stored(weight, self.mask, keep))
 
 
 class MaskedConstraint(keras.constraints.Constraint):
@@ -40,7 +40,7 @@ class MaskedConstraint(keras.constraints.Constraint):
         """Returns the projected weight, zero outside the mask."""
         if self.constraint is not None:
             return keep(self.constraint(weight), self.mask)
-        return held_zeros.updated(weight, self.mask, keep)
+        return held_zeros.stored(weight, self.mask, keep)
 
 
 def keep(weight, mask):

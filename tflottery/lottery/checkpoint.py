@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tflottery.layers import state
+from tflottery.layers import evidence, state
 from tflottery.lottery.journal import CURVE_COLUMNS, ReplicateJournal
+from tflottery.rewinding.snapshot import remask
 
 _KIND = "checkpoint"
 
@@ -109,6 +110,8 @@ def resume(place: CheckpointFile, model: Any) -> RoundProgress | None:
         part, rest = name.split("/", 1)
         parts.setdefault(part, {})[rest] = value
     state.write(model, parts["state"])
+    if all(wrapper.stores_zeros for wrapper in evidence.wrappers(model)):
+        remask(model)  # whatever wrote the checkpoint
     columns = [parts["curve"][column] for column in CURVE_COLUMNS]
     curve = [
         {

@@ -100,7 +100,7 @@ def _best(
     chosen = _first(np.concatenate([f.scores for f in within]), missing)
     ends = np.cumsum([found.places.size for found in within])
     for found, best in zip(within, np.split(chosen, ends[:-1]), strict=True):
-        kept[found.array][found.start + found.places[best]] = True
+        kept[found.array][found.start :][found.places[best]] = True
     return kept
 
 

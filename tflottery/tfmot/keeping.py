@@ -35,7 +35,7 @@ class MaskedConstraint:
         """Returns the projected weight, zero outside the mask."""
         if self.constraint is not None:
             return keep(self.constraint(weight), self.mask)
-        return held_zeros.updated(weight, self.mask, keep)
+        return held_zeros.stored(weight, self.mask, keep)
 
 
 def set_constraint(variable: Any, constraint: Any) -> None:
@@ -201,4 +201,4 @@ def _through(outer, function, weight):
 
 
 def _masked_penalty(function, variable, mask):
-    return function(held_zeros.in_use(variable, mask, keep))
+    return function(held_zeros.stored(variable, mask, keep))

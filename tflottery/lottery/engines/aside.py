@@ -9,7 +9,7 @@ computed is the same, and so are the bits.
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,24 @@ class Aside:
                 other.assign(variable)
 
         self._copy = copy
+        self._copied = copied
+
+    def changes(self, ignored: Collection[int]) -> bool:
+        """Tells whether an evaluation changes what it reads.
+
+        What it does to copies is lost, as a layer's own count of its calls
+        would be.
+
+        Args:
+            ignored: Handles, by identity, of variables that may change.
+        """
+        self._copy()
+        self._run()
+        return any(
+            variable.numpy().tobytes() != other.numpy().tobytes()
+            for variable, other in self._copied
+            if id(variable.handle) not in ignored
+        )
 
     def begin(self) -> Evaluation:
         """Measures the network as it is now, and returns at once."""
@@ -83,7 +101,8 @@ def beside(program: Any, model: Any, constants: Sequence[Any]) -> Aside | None:
 
     Returns:
         `None` if there are no cores to spare, or the network is large, or the
-        program has a state that is no variable of the network.
+        program has a state that is no variable of the network, or changes the
+        network.
     """
     if cores.count() < 2 or not template.is_portable(program):
         return None
@@ -113,7 +132,7 @@ def beside(program: Any, model: Any, constants: Sequence[Any]) -> Aside | None:
             key: tf.Variable(variable, trainable=False)
             for key, variable in wanted.items()
         }
-    return Aside(
+    made = Aside(
         program,
         [(variable, copies[key]) for key, variable in wanted.items()],
         [
@@ -122,3 +141,9 @@ def beside(program: Any, model: Any, constants: Sequence[Any]) -> Aside | None:
         ],
         {name: copies[id(v.handle)] for name, v in named.items()},
     )
+    metrics = {
+        id(template.raw(variable).handle)
+        for metric in model.metrics
+        for variable in metric.variables
+    }
+    return None if made.changes(metrics) else made

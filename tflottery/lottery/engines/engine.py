@@ -32,8 +32,9 @@ class Evaluation:
 
     Args:
         metrics: Waits for them and returns them.
-        weights: Returns the weights at that step, as `state.read` does; until
-            the next evaluation begins.
+        weights: Returns the weights at that step, as `state.read` does. If the
+            evaluation goes on, until the next one begins; else until the model
+            is trained on.
         goes_on: Whether it is worth while to do something else first.
     """
 
