@@ -168,14 +168,20 @@ class Pruner:
             survivors={path: unit.survivors for path, unit in units.items()},
             floors={path: unit.floor for path, unit in units.items()},
         )
-        kept = {}
+        kept: dict[str, np.ndarray] = {}
         for pool in pools:
             chosen = _choose(pool, units)
-            for path in pool.paths:
-                shape = mask[path].shape
-                entries = self.structure.expand(chosen.pop(path), shape)
-                kept[path] = entries & mask[path]
-                del units[path], entries  # memory for the next ones
+
+            def keep(path, chosen=chosen):
+                entries = self.structure.expand(
+                    chosen.pop(path), mask[path].shape
+                )
+                del units[path]  # memory for the next ones
+                return entries & mask[path]
+
+            paths = list(pool.paths)
+            size = sum(mask[path].size for path in paths)
+            kept.update(zip(paths, cores.each(keep, paths, size), strict=True))
         return Mask({path: kept[path] for path in mask})
 
     def _targets(

@@ -54,7 +54,7 @@ def keep_best(
         >>> keep_best(scores, alive, 2, floors=[1, 1])
         [array([ True, False, False]), array([ True, False])]
     """
-    living = [int(np.count_nonzero(a)) for a in alive]
+    living = _counts(alive)
     floors = [0] * len(living) if floors is None else list(floors)
     fits = all(f <= n for f, n in zip(floors, living, strict=True))
     if not (fits and sum(floors) <= count <= sum(living)):
@@ -64,7 +64,7 @@ def keep_best(
             f"floors={floors}, living={living}."
         )
     kept = _best(scores, alive, living, count)
-    if all(np.count_nonzero(k) >= f for k, f in zip(kept, floors, strict=True)):
+    if all(k >= f for k, f in zip(_counts(kept), floors, strict=True)):
         return kept
     safe = [
         _best([s], [a], [n], f)[0]
@@ -187,6 +187,12 @@ def _bracket(
     low = ordered[first] if first >= 0 else dtype(-np.inf)
     high = ordered[last] if last < ordered.size else dtype(np.inf)
     return low, high
+
+
+def _counts(arrays: Sequence[np.ndarray]) -> list[int]:
+    return cores.each(
+        lambda array: int(np.count_nonzero(array)), arrays, _size(arrays)
+    )
 
 
 def _size(arrays: Sequence[np.ndarray]) -> int:
