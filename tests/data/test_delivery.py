@@ -6,20 +6,8 @@ import tensorflow as tf
 
 from tflottery import data
 from tflottery.data.delivery import delivered
-from tflottery.lottery.engines.compiled import stretches
-from tflottery.lottery.engines.engine import Engine
 
 PAIR = np.zeros((20, 2), np.float32), np.zeros(20, np.int32)
-
-
-class Rows(Engine):
-    """An engine of which only the data count here."""
-
-    def train(self, **unused):
-        """Does nothing."""
-
-    def evaluate(self, part):
-        """Does nothing."""
 
 
 def in_memory():
@@ -54,19 +42,14 @@ def pipelines(of):
     ]
 
 
-def of_a_stretch():
-    return [stretches(Rows(None, in_memory(), batch_size=5, steps=2), 0, 0, 2)]
-
-
 @pytest.mark.parametrize(
     "make",
     [
         lambda: pipelines(in_memory()),
         lambda: pipelines(streaming()),
         lambda: [images().train_batches(5, seed=0)],
-        of_a_stretch,
     ],
-    ids=["in memory", "streaming", "augmented", "rows of a stretch"],
+    ids=["in memory", "streaming", "augmented"],
 )
 def test_no_thread_for_tuning_outlives_an_iterator(make):
     """It held up the end of a `fit` for as long as the `fit` had taken."""

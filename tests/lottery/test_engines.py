@@ -222,7 +222,8 @@ def test_evaluation_counts_every_example_once(size):
     model = network(jit_compile=True)
     part = data.resident("test")
     programs.make_metrics(model, part)
-    measure = programs.evaluation(model, part, 400)
+    step = programs.evaluation_step(model, data)
+    measure = programs.evaluation(step, model, part, 400)
     for _ in range(2):  # from new metrics on, each time
         found = programs.numbers(measure())
     kernel, bias = model.get_weights()

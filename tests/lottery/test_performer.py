@@ -58,6 +58,24 @@ def test_who_is_ready_does_not_wait_for_who_is_not():
         assert perform({0: requests[0]}) == {0: {"value": 1}}
 
 
+def test_between_two_calls_the_programs_that_have_ended_are_answered():
+    """So that their lanes ask for the next ones while one lane is busy."""
+    free, answers = threading.Event(), []
+
+    def run():
+        assert free.wait(timeout=30)
+        return number(1)
+
+    requests = {0: Call(free.set), 1: Program(run), 2: Call(free.set)}
+    with Performer() as perform:
+        for _ in range(4):
+            answers.append(perform(requests))
+            for running in perform._running.values():
+                running.result(timeout=30)
+    # Lane 2 has its turn when lane 0 asks for something else.
+    assert answers == [{0: None}, {1: {"value": 1}}] * 2
+
+
 def test_who_is_behind_goes_first(monkeypatch):
     """Of those that wait lane 4 is behind; lanes 1 and 2 are level."""
     monkeypatch.setattr(cores, "count", lambda: 1)

@@ -41,9 +41,12 @@ class BranchStages:
     def run(self, round: int) -> None:
         """Trains one round to its end and writes down what came of it."""
         start = self.branch.start(self._asked(round))
+        self.context.give_way()
         if self.journal.mask(round) is None:
             self.journal.write_mask(round, start.mask)
+        self.context.give_way()
         self._place(start)
+        self.context.give_way()
         rounds.run(
             self.context,
             self.journal,

@@ -69,6 +69,13 @@ class SearchContext:
             make_engine=self.make_engine,
         )
 
+    def give_way(self) -> None:
+        """Lets networks that are trained at the same time go on.
+
+        To be called between things that take milliseconds each, when nothing
+        is half done. With one network at a time it does nothing.
+        """
+
     @functools.cached_property
     def policy(self) -> policies.RewindingPolicy:
         """What goes back between rounds."""

@@ -86,11 +86,15 @@ def run(
         ),
     )
     row = _row(context, journal, what, mask, found)
+    context.give_way()
     _store_trained(context, journal, what)
+    context.give_way()
     _store_ticket(context, journal, what, mask, row)
+    context.give_way()
     journal.write_result(number, row, found.curve)
     checkpoint.remove()
     context.progress.round_finished(row)
+    context.give_way()
 
 
 def _check_workers(context, journal, what, mask) -> None:

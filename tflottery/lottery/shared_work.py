@@ -139,6 +139,7 @@ def _run_ticket(replicate, plan, summaries, context):
             if round in unfinished:
                 stages.run(round)
                 context.run.write_results()
+                context.give_way()
             if summaries:
                 logs.write_round(writer, context, replicate, round)
 
@@ -162,3 +163,4 @@ def _run_control(replicate, plan, number, context):
     for round in missing:
         control.run(round)
         context.run.write_results()
+        context.give_way()

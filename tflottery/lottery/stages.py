@@ -50,6 +50,7 @@ class ReplicateStages:
         """Trains one round to its end and writes down what came of it."""
         context, journal = self.context, self.journal
         first_step = self._begin(round)
+        context.give_way()
         stops = {}
         if round == 0:
             stops[context.rewind_step] = self._store_rewind_point
@@ -81,8 +82,10 @@ class ReplicateStages:
         # One snapshot is held at a time, for networks that fill the memory.
         trained = self.trained(round - 1)
         before = journal.mask(round - 1)
+        context.give_way()
         starting_points.load_trained(model, before, trained)
         del trained
+        context.give_way()
         mask = journal.mask(round)
         if mask is None:
             mask = prune.prune(
@@ -95,10 +98,12 @@ class ReplicateStages:
             # Computed on each worker, as reading gradients takes all of them;
             # what counts is the chief's.
             mask = context.workers.from_chief(lambda mask=mask: mask)
+            context.give_way()
         evidence.set_mask(model, mask)
         rewind = starting_points.rewind_point(context, journal)
         if not context.policy.needs_slots:
             rewind = rounds.weights_of(rewind)  # two thirds less to hold
+        context.give_way()
         context.policy.apply(model, rewind)
         return 0 if context.policy.starts_over else context.rewind_step
 

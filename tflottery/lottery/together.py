@@ -116,6 +116,10 @@ class _LaneContext(SearchContext):
             return function()
         return self.ask(Call(function))
 
+    def give_way(self) -> None:
+        """Has the caller's thread start what others are waiting for."""
+        self.call(lambda: None)
+
     @property
     def trainer(self):
         """The trainer; built and compiled when it is first needed."""

@@ -34,6 +34,7 @@ class Aside:
             and all that `state.WEIGHTS` names.
         captured: What the program captures, with copies for variables.
         names: `{name: copy}` of `state.WEIGHTS`.
+        ignored: By number, the copies that the program may change.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Aside:
         copied: Sequence[tuple[tf.Variable, tf.Variable]],
         captured: Sequence[tf.Tensor],
         names: Mapping[str, tf.Variable],
+        ignored: Collection[int],
     ):
         self._program = program
         self._captured = captured
@@ -55,24 +57,23 @@ class Aside:
                 other.assign(variable)
 
         self._copy = copy
-        self._copied = copied
+        self._looked_at = [
+            other
+            for number, (_, other) in enumerate(copied)
+            if number not in ignored
+        ]
+        # A first run, to look at what it does. It takes a while, as it also
+        # compiles the program; training may begin meanwhile.
+        copy()
+        self._found = self._thread.submit(self._look)
 
-    def changes(self, ignored: Collection[int]) -> bool:
+    def changes(self) -> bool:
         """Tells whether an evaluation changes what it reads.
 
         What it does to copies is lost, as a layer's own count of its calls
         would be.
-
-        Args:
-            ignored: Handles, by identity, of variables that may change.
         """
-        self._copy()
-        self._run()
-        return any(
-            variable.numpy().tobytes() != other.numpy().tobytes()
-            for variable, other in self._copied
-            if id(variable.handle) not in ignored
-        )
+        return self._found.result()
 
     def begin(self) -> Evaluation:
         """Measures the network as it is now, and returns at once."""
@@ -81,6 +82,12 @@ class Aside:
         self._copy()
         self._last = self._thread.submit(self._run)
         return Evaluation(self._last.result, self._weights, goes_on=True)
+
+    def _look(self):
+        before = [copy.numpy().tobytes() for copy in self._looked_at]
+        self._run()
+        after = [copy.numpy().tobytes() for copy in self._looked_at]
+        return before != after
 
     def _run(self):
         found = template.call(self._program, self._captured)
@@ -101,8 +108,8 @@ def beside(program: Any, model: Any, constants: Sequence[Any]) -> Aside | None:
 
     Returns:
         `None` if there are no cores to spare, or the network is large, or the
-        program has a state that is no variable of the network, or changes the
-        network.
+        program has a state that is no variable of the network. Whether it
+        changes the network is to be asked before it is used (`changes`).
     """
     if cores.count() < 2 or not template.is_portable(program):
         return None
@@ -132,7 +139,12 @@ def beside(program: Any, model: Any, constants: Sequence[Any]) -> Aside | None:
             key: tf.Variable(variable, trainable=False)
             for key, variable in wanted.items()
         }
-    made = Aside(
+    metrics = {
+        id(template.raw(variable).handle)
+        for metric in model.metrics
+        for variable in metric.variables
+    }
+    return Aside(
         program,
         [(variable, copies[key]) for key, variable in wanted.items()],
         [
@@ -140,10 +152,5 @@ def beside(program: Any, model: Any, constants: Sequence[Any]) -> Aside | None:
             for tensor in program.captured_inputs
         ],
         {name: copies[id(v.handle)] for name, v in named.items()},
+        {number for number, key in enumerate(wanted) if key in metrics},
     )
-    metrics = {
-        id(template.raw(variable).handle)
-        for metric in model.metrics
-        for variable in metric.variables
-    }
-    return None if made.changes(metrics) else made

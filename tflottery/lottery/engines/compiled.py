@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from tflottery.data.delivery import delivered
+from tflottery.callbacks import counting
+from tflottery.callbacks.callback import Callback
 from tflottery.lottery.engines import programs
 from tflottery.lottery.engines.aside import Aside, beside
 from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
@@ -14,11 +18,11 @@ from tflottery.lottery.engines.pipeline import fit
 
 
 class CompiledEngine(Engine):
-    """Hands `fit` the row numbers of a stretch instead of its batches.
+    """Has `fit` run a program for each stretch, as if it were one execution.
 
     Args:
         model: Compiled and built, with no `programs.obstacle`; its
-            `train_function` becomes one that takes row numbers.
+            `train_function` becomes one that takes no notice of its data.
         data: An `InMemoryDataset`.
         batch_size: Examples in a step.
         steps: Most steps in one stretch.
@@ -28,21 +32,29 @@ class CompiledEngine(Engine):
         super().__init__(model, data, batch_size=batch_size, steps=steps)
         self._evaluations: dict[str, tuple[Any, Any]] = {}
         self._asides: dict[str, Aside | None] = {}
+        self._rows: Iterator[np.ndarray] = iter(())
         part = data.resident("train").on_device()
         programs.make_metrics(model, part)
-        program = programs.training(model, part, batch_size)
-
-        @tf.function(reduce_retracing=True, autograph=False)
-        def train_function(iterator):
-            rows = iterator.get_next()
-            return program(padded(rows, steps, batch_size), tf.shape(rows)[0])
-
-        model.train_function = train_function
+        program = programs.training(
+            model, part, batch_size
+        ).get_concrete_function(*programs.arguments(steps, batch_size))
+        model.train_function = lambda _: program(
+            *programs.padded(next(self._rows), steps)
+        )
+        # `fit` asks for data. To make a pipeline of row numbers for each round
+        # would take as long as many steps.
+        self._nothing = tf.data.Dataset.from_tensors(0).repeat()
 
     def train(self, *, first_step, order_seed, steps, times, watch):
         """See `Engine.train`."""
-        rows = stretches(self, first_step, order_seed, steps)
-        fit(self.model, rows, steps, times, watch)
+        self._rows = self.data.train_stretches(
+            self.batch_size, order_seed, first_step, steps
+        )
+        self._aside("validation")  # compiled while the steps are
+        # All in one epoch: for each of them Keras does a few milliseconds'
+        # work, on metrics that the program returns anyhow.
+        executions = times * counting.steps_per_execution(self.model)
+        fit(self.model, self._nothing, executions, 1, _Stretches(watch))
 
     def evaluate(self, part):
         """See `Engine.evaluate`."""
@@ -50,51 +62,47 @@ class CompiledEngine(Engine):
 
     def begin_evaluation(self, part):
         """See `Engine.begin_evaluation`."""
-        program, held = self._evaluation(part)
-        if part not in self._asides:
-            constants = [held.inputs, held.labels]
-            self._asides[part] = beside(program, self.model, constants)
-        aside = self._asides[part]
-        if aside is None:
+        aside = self._aside(part)
+        if aside is None or aside.changes():
             return super().begin_evaluation(part)
         return aside.begin()
+
+    def _aside(self, part):
+        """Returns what runs an evaluation beside training, if it can be."""
+        if part not in self._asides:
+            program, held = self._evaluation(part)
+            constants = [held.inputs, held.labels]
+            self._asides[part] = beside(program, self.model, constants)
+        return self._asides[part]
+
+    @functools.cached_property
+    def _evaluation_step(self):
+        """One step for all parts of the data: it is compiled once."""
+        return programs.evaluation_step(self.model, self.data)
 
     def _evaluation(self, part):
         """Returns a program and the data it measures on."""
         if part not in self._evaluations:
             held = self.data.resident(part).in_order().on_device()
-            program = programs.evaluation(self.model, held, EVALUATION_BATCH)
+            program = programs.evaluation(
+                self._evaluation_step, self.model, held, EVALUATION_BATCH
+            )
             self._evaluations[part] = program.get_concrete_function(), held
         return self._evaluations[part]
 
 
-def stretches(
-    engine: Engine, first_step: int, order_seed: int, steps: int
-) -> tf.data.Dataset:
-    """Returns the row numbers (steps, batch size) of one stretch at a time.
+class _Stretches(Callback):
+    """Tells a watch of every execution what it is told of epochs elsewhere."""
 
-    Args:
-        engine: Whose data and batch size they are for.
-        first_step: Place in the stream of batches to begin at.
-        order_seed: Seed of the order of the data.
-        steps: Steps in a stretch; fewer than the engine's most mean that
-            there is but one.
-    """
-    rows = engine.data.train_rows(engine.batch_size, order_seed, first_step)
-    if steps < engine.steps:
-        rows = rows.take(steps)
-    return delivered(rows.batch(steps, drop_remainder=True))
+    def __init__(self, watch):
+        super().__init__()
+        self._watch = watch
+        self._count = 0
 
+    def set_model(self, model):
+        super().set_model(model)
+        self._watch.set_model(model)
 
-def padded(rows: Any, steps: int, batch_size: int) -> Any:
-    """Gives the rows of a stretch the shape of the longest.
-
-    With one shape there is one program for stretches of every length.
-
-    Args:
-        rows: Int32 tensor (at most `steps`, batch size).
-        steps: Most steps in a stretch.
-        batch_size: Examples in a step.
-    """
-    rows = tf.pad(rows, [[0, steps - tf.shape(rows)[0]], [0, 0]])
-    return tf.ensure_shape(rows, (steps, batch_size))
+    def on_train_batch_end(self, batch, logs=None):
+        self._watch.on_epoch_end(self._count, logs)
+        self._count += 1

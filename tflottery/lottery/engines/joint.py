@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import functools
 import queue
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import tensorflow as tf
-
 from tflottery.core import cores
 from tflottery.lottery.engines import programs
-from tflottery.lottery.engines.compiled import padded
 from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
 from tflottery.lottery.engines.template import Template
 
@@ -98,15 +96,21 @@ class JointEngine(Engine):
 
     def _trace_training(self, name):
         part = self.data.resident(name).on_device()
-        shape = tf.TensorSpec([self.steps, self.batch_size], tf.int32)
         return programs.training(
             self.model, part, self.batch_size
-        ).get_concrete_function(shape, tf.TensorSpec([], tf.int32)), part
+        ).get_concrete_function(
+            *programs.arguments(self.steps, self.batch_size)
+        ), part
+
+    @functools.cached_property
+    def _evaluation_step(self):
+        """One step for all parts of the data: it is compiled once."""
+        return programs.evaluation_step(self.model, self.data)
 
     def _trace_evaluation(self, name):
         part = self.data.resident(name).in_order().on_device()
         return programs.evaluation(
-            self.model, part, EVALUATION_BATCH
+            self._evaluation_step, self.model, part, EVALUATION_BATCH
         ).get_concrete_function(), part
 
     def train(self, *, first_step, order_seed, steps, times, watch):
@@ -118,12 +122,10 @@ class JointEngine(Engine):
             self.batch_size, order_seed, first_step, steps
         )
         for number in range(times):
-            rows = padded(next(stretches), self.steps, self.batch_size)
+            stretch = programs.padded(next(stretches), self.steps)
             watch.on_epoch_end(
                 number,
-                self._run(
-                    lambda rows=rows: self._training(rows, tf.constant(steps))
-                ),
+                self._run(lambda stretch=stretch: self._training(*stretch)),
             )
             if watch.problem is not None:
                 break
@@ -157,10 +159,12 @@ class Performer:
     """Does what lanes ask for: programs on all cores, calls on this thread.
 
     It answers whoever is ready first, so that a lane goes on while the
-    programs of others still run. Of programs that wait for a core the first is
-    that of the earliest turn, then that of the first lane. So lanes do not come
-    to the end of a turn all at once, where much is to be done on one thread:
-    while one of them writes its files the cores are busy with the others.
+    programs of others still run. Between two calls it answers those whose
+    programs have ended, so that their next ones begin. Of programs that wait
+    for a core the first is that of the earliest turn, then that of the first
+    lane. So lanes do not come to the end of a turn all at once, where much is
+    to be done on one thread: while one of them writes its files the cores are
+    busy with the others.
 
     To be used in a `with` block, which ends when the programs have ended.
     """
@@ -169,6 +173,7 @@ class Performer:
         self._pool = concurrent.futures.ThreadPoolExecutor(cores.count())
         self._running: dict[int, concurrent.futures.Future] = {}
         self._waiting: queue.PriorityQueue = queue.PriorityQueue()
+        self._has_answered_programs = False  # and no call since
 
     def __enter__(self) -> Performer:
         return self
@@ -177,31 +182,31 @@ class Performer:
         self._pool.shutdown(cancel_futures=True)
 
     def __call__(self, requests: Mapping[int, Any]) -> dict[int, Any]:
-        """Begins all programs, and waits for one of the requests.
+        """Begins all programs, and waits until something is done.
 
         Args:
             requests: `{lane: request}` of all lanes that wait, also of those
                 whose program runs already.
 
         Returns:
-            `{lane: answer}` of those that have one: of all calls, if there
-            are any.
+            `{lane: answer}`, of one call or of all programs that have ended.
         """
-        answers = {}
         for lane, request in requests.items():
             if isinstance(request, Program) and lane not in self._running:
                 self._begin(lane, request)
-        for lane, request in requests.items():
-            if isinstance(request, Call):
-                answers[lane] = request.function()
-        if not answers:
-            concurrent.futures.wait(
-                self._running.values(),
-                return_when=concurrent.futures.FIRST_COMPLETED,
-            )
-            for lane in [n for n, run in self._running.items() if run.done()]:
-                answers[lane] = self._running.pop(lane).result()
-        return answers
+        calls = [n for n, asked in requests.items() if isinstance(asked, Call)]
+        if calls and (self._has_answered_programs or not self._ended()):
+            self._has_answered_programs = False
+            return {calls[0]: requests[calls[0]].function()}
+        concurrent.futures.wait(
+            self._running.values(),
+            return_when=concurrent.futures.FIRST_COMPLETED,
+        )
+        self._has_answered_programs = True
+        return {n: self._running.pop(n).result() for n in self._ended()}
+
+    def _ended(self):
+        return [lane for lane, run in self._running.items() if run.done()]
 
     def _begin(self, lane, request):
         future: concurrent.futures.Future = concurrent.futures.Future()

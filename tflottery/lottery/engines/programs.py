@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tflottery.data.memory import InMemoryDataset
@@ -118,10 +119,57 @@ def training(model: Any, part: Resident, batch_size: int) -> Any:
     return program
 
 
-def evaluation(model: Any, part: Resident, batch_size: int) -> Any:
+def arguments(steps: int, batch_size: int) -> tuple[Any, Any]:
+    """Returns the types of the arguments of a program of `training`.
+
+    Args:
+        steps: Most steps in a stretch.
+        batch_size: Examples in a step.
+    """
+    shape = [steps, batch_size]
+    return tf.TensorSpec(shape, tf.int32), tf.TensorSpec([], tf.int32)
+
+
+def padded(rows: np.ndarray, steps: int) -> tuple[Any, Any]:
+    """Returns the arguments for a stretch, in the shape of the longest.
+
+    With one shape there is one program for stretches of every length.
+
+    Args:
+        rows: Int32 array (at most `steps`, batch size).
+        steps: Most steps in a stretch.
+    """
+    count = len(rows)
+    rows = np.pad(rows, [(0, steps - count), (0, 0)])
+    return tf.constant(rows), tf.constant(count)
+
+
+def evaluation_step(model: Any, data: InMemoryDataset) -> Any:
+    """Returns the step of `evaluation`, which serves all parts of the data.
+
+    It is traced and compiled for one shape of batches, wherever they are from.
+
+    Args:
+        model: Compiled model, whose metrics have their variables.
+        data: What it is measured on.
+
+    Returns:
+        `tf.function` of inputs, as they are held, and labels.
+    """
+    scaled = data.resident("train").scaled  # alike in all parts
+
+    @tf.function(jit_compile=_jit_compile(model), autograph=False)
+    def step(x, y):
+        model.test_step((scaled(x), y))
+
+    return step
+
+
+def evaluation(step: Any, model: Any, part: Resident, batch_size: int) -> Any:
     """Returns the program that measures a model.
 
     Args:
+        step: The model's `evaluation_step`.
         model: Compiled model, whose metrics have their variables.
         part: The data it is measured on, where TensorFlow computes.
         batch_size: Examples at once; the last batch may have fewer.
@@ -132,8 +180,7 @@ def evaluation(model: Any, part: Resident, batch_size: int) -> Any:
     part = part.in_order()  # a slice is cheaper than a gathering each time
     whole, rest = divmod(part.size, batch_size)
 
-    @tf.function(jit_compile=_jit_compile(model), autograph=False)
-    def step(begin, count):
+    def measure(begin, count):
         x, y = (
             tf.slice(
                 array,
@@ -142,25 +189,17 @@ def evaluation(model: Any, part: Resident, batch_size: int) -> Any:
             )
             for array in (part.inputs, part.labels)
         )
-        model.test_step((part.scaled(x), y))
-
-    def batches_in_turn():
-        _reset(model)
-        if whole:
-            loops.repeat(
-                lambda number: step(number * batch_size, batch_size), whole
-            )
-        if rest:
-            step(tf.constant(whole * batch_size), rest)
-
-    one = step.get_concrete_function(
-        tf.TensorSpec([], tf.int32), min(batch_size, part.size)
-    )
-    batches = loops.compiled(batches_in_turn, one, part.inputs.device)
+        step(x, y)
 
     @tf.function(autograph=False)
     def program():
-        batches()
+        _reset(model)
+        if whole:
+            loops.repeat(
+                lambda number: measure(number * batch_size, batch_size), whole
+            )
+        if rest:
+            measure(whole * batch_size, rest)
         return model.get_metrics_result()
 
     return program
