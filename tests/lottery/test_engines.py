@@ -13,6 +13,7 @@ import tflottery
 from tflottery.lottery import search
 from tflottery.lottery.config import SearchConfig
 from tflottery.lottery.engines import programs
+from tflottery.lottery.engines.evaluations import Evaluations
 from tflottery.lottery.engines.pipeline import PipelineEngine
 from tflottery.lottery.training import TrainingDivergedError
 
@@ -222,8 +223,7 @@ def test_evaluation_counts_every_example_once(size):
     model = network(jit_compile=True)
     part = data.resident("test")
     programs.make_metrics(model, part)
-    step = programs.evaluation_step(model, data)
-    measure = programs.evaluation(step, model, part, 400)
+    measure, _ = Evaluations(model, data, 400).trace("test")
     for _ in range(2):  # from new metrics on, each time
         found = programs.numbers(measure())
     kernel, bias = model.get_weights()

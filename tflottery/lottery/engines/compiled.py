@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from tflottery.callbacks.callback import Callback
 from tflottery.lottery.engines import programs
 from tflottery.lottery.engines.aside import Aside, beside
 from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
+from tflottery.lottery.engines.evaluations import Evaluations
 from tflottery.lottery.engines.pipeline import fit
 
 
@@ -30,6 +30,7 @@ class CompiledEngine(Engine):
 
     def __init__(self, model: Any, data: Any, *, batch_size: int, steps: int):
         super().__init__(model, data, batch_size=batch_size, steps=steps)
+        self._traces = Evaluations(model, data, EVALUATION_BATCH)
         self._evaluations: dict[str, tuple[Any, Any]] = {}
         self._asides: dict[str, Aside | None] = {}
         self._rows: Iterator[np.ndarray] = iter(())
@@ -75,19 +76,10 @@ class CompiledEngine(Engine):
             self._asides[part] = beside(program, self.model, constants)
         return self._asides[part]
 
-    @functools.cached_property
-    def _evaluation_step(self):
-        """One step for all parts of the data: it is compiled once."""
-        return programs.evaluation_step(self.model, self.data)
-
     def _evaluation(self, part):
         """Returns a program and the data it measures on."""
         if part not in self._evaluations:
-            held = self.data.resident(part).in_order().on_device()
-            program = programs.evaluation(
-                self._evaluation_step, self.model, held, EVALUATION_BATCH
-            )
-            self._evaluations[part] = program.get_concrete_function(), held
+            self._evaluations[part] = self._traces.trace(part)
         return self._evaluations[part]
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import functools
 import queue
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from tflottery.core import cores
 from tflottery.lottery.engines import programs
 from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
+from tflottery.lottery.engines.evaluations import Evaluations
 from tflottery.lottery.engines.template import Template
 
 
@@ -79,8 +79,9 @@ class JointEngine(Engine):
         programs.make_metrics(model, data.resident("train"))
         # Traced on this thread, whichever will run them.
         self._training = self._program("train", self._trace_training)
+        evaluations = Evaluations(model, data, EVALUATION_BATCH)
         self._evaluations = {
-            name: self._program(name, self._trace_evaluation)
+            name: self._program(name, evaluations.trace)
             for name in ("validation", "test")
         }
 
@@ -101,17 +102,6 @@ class JointEngine(Engine):
         ).get_concrete_function(
             *programs.arguments(self.steps, self.batch_size)
         ), part
-
-    @functools.cached_property
-    def _evaluation_step(self):
-        """One step for all parts of the data: it is compiled once."""
-        return programs.evaluation_step(self.model, self.data)
-
-    def _trace_evaluation(self, name):
-        part = self.data.resident(name).in_order().on_device()
-        return programs.evaluation(
-            self._evaluation_step, self.model, part, EVALUATION_BATCH
-        ).get_concrete_function(), part
 
     def train(self, *, first_step, order_seed, steps, times, watch):
         """See `Engine.train`."""

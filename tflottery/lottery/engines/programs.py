@@ -1,4 +1,4 @@
-"""Programs: many steps of training, or a whole evaluation, compiled as one.
+"""Programs: many steps of training, compiled as one.
 
 By itself Keras enters a compiled step once a batch, with a batch that was made
 on the host. For data in memory a program can hold the loop and take batches by
@@ -74,7 +74,12 @@ def obstacle_around(data: Any, strategy: Any) -> str | None:
     return None
 
 
-def _jit_compile(model):
+def jit_compile(model: Any) -> bool | None:
+    """Returns the argument of that name for functions of a model's steps.
+
+    Args:
+        model: Compiled model.
+    """
     return bool(getattr(model, "jit_compile", False)) or None
 
 
@@ -97,13 +102,13 @@ def training(model: Any, part: Resident, batch_size: int) -> Any:
         them, by name.
     """
 
-    @tf.function(jit_compile=_jit_compile(model), autograph=False)
+    @tf.function(jit_compile=jit_compile(model), autograph=False)
     def step(rows):
         with held_zeros.held(model):
             model.train_step(part.batch(rows))
 
     def steps_in_turn(rows, steps):
-        _reset(model)
+        reset_metrics(model)
         held_zeros.establish(model)
         loops.repeat(lambda number: step(rows[number]), steps)
 
@@ -144,67 +149,6 @@ def padded(rows: np.ndarray, steps: int) -> tuple[Any, Any]:
     return tf.constant(rows), tf.constant(count)
 
 
-def evaluation_step(model: Any, data: InMemoryDataset) -> Any:
-    """Returns the step of `evaluation`, which serves all parts of the data.
-
-    It is traced and compiled for one shape of batches, wherever they are from.
-
-    Args:
-        model: Compiled model, whose metrics have their variables.
-        data: What it is measured on.
-
-    Returns:
-        `tf.function` of inputs, as they are held, and labels.
-    """
-    scaled = data.resident("train").scaled  # alike in all parts
-
-    @tf.function(jit_compile=_jit_compile(model), autograph=False)
-    def step(x, y):
-        model.test_step((scaled(x), y))
-
-    return step
-
-
-def evaluation(step: Any, model: Any, part: Resident, batch_size: int) -> Any:
-    """Returns the program that measures a model.
-
-    Args:
-        step: The model's `evaluation_step`.
-        model: Compiled model, whose metrics have their variables.
-        part: The data it is measured on, where TensorFlow computes.
-        batch_size: Examples at once; the last batch may have fewer.
-
-    Returns:
-        `tf.function` without arguments that returns the metrics by name.
-    """
-    part = part.in_order()  # a slice is cheaper than a gathering each time
-    whole, rest = divmod(part.size, batch_size)
-
-    def measure(begin, count):
-        x, y = (
-            tf.slice(
-                array,
-                [begin, *[0] * (len(array.shape) - 1)],
-                [count, *array.shape[1:]],
-            )
-            for array in (part.inputs, part.labels)
-        )
-        step(x, y)
-
-    @tf.function(autograph=False)
-    def program():
-        _reset(model)
-        if whole:
-            loops.repeat(
-                lambda number: measure(number * batch_size, batch_size), whole
-            )
-        if rest:
-            measure(whole * batch_size, rest)
-        return model.get_metrics_result()
-
-    return program
-
-
 def make_metrics(model: Any, part: Resident) -> None:
     """Has a model make the variables of its metrics, which it does late.
 
@@ -222,6 +166,11 @@ def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
 
-def _reset(model):
+def reset_metrics(model: Any) -> None:
+    """Has the metrics of a model begin anew, in a function that is traced.
+
+    Args:
+        model: Compiled model.
+    """
     for metric in model.metrics:
         metric.reset_state()
