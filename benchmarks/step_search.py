@@ -20,8 +20,8 @@ from tflottery.lottery.engines import programs
 # Inputs, examples in a step, steps in a program, and the aim.
 _NETWORKS = {
     "lenet_300_100": ((28, 28, 1), 60, 400, 1.05),
-    "conv4": ((32, 32, 3), 60, 3, 1.02),
-    "resnet20": ((32, 32, 3), 32, 4, 1.02),
+    "conv4": ((32, 32, 3), 60, 6, 1.02),
+    "resnet20": ((32, 32, 3), 32, 8, 1.02),
 }
 _FAMILIES = {"keras": keras, "tf_keras": tf_keras}
 TINY = {
@@ -36,7 +36,7 @@ TINY = {
 def run(
     *,
     networks: dict[str, tuple[tuple[int, ...], int, int, float]] | None = None,
-    runs: int = 11,
+    runs: int = 21,
 ) -> list[Figure]:
     """Returns the ratios of each network, in both families.
 

@@ -211,18 +211,26 @@ def test_a_step_of_the_users_own_is_run_as_ever(tmp_path):
     assert steps and len(result.rows) == 2
 
 
-@pytest.mark.parametrize("size", [797, 400, 1000, 2500])
-def test_evaluation_counts_every_example_once(size):
-    """Whole batches in a loop and what is left: against plain NumPy."""
+@pytest.mark.parametrize("validation", [0, 400, 800, 100, 300])
+@pytest.mark.parametrize("size", [797, 400, 1600, 2500])
+def test_evaluation_counts_every_example_once(size, validation):
+    """Whole batches in a loop and what is left: against plain NumPy.
+
+    Test data may be measured in pieces as large as the validation data.
+    """
     rng = np.random.default_rng(size)
     x = rng.random((size, 8, 8, 1), dtype=np.float32)
     y = rng.integers(0, 10, size)
+    held_out = (x[:validation], y[:validation]) if validation else 0
     data = tflottery.data.InMemoryDataset(
-        "noise", train=(x, y), test=(x, y), num_classes=10
+        "noise",
+        train=(x, y),
+        test=(x, y),
+        num_classes=10,
+        validation=held_out,
     )
     model = network(jit_compile=True)
-    part = data.resident("test")
-    programs.make_metrics(model, part)
+    programs.make_metrics(model, data.resident("train"))
     measure, _ = Evaluations(model, data, 400).trace("test")
     for _ in range(2):  # from new metrics on, each time
         found = programs.numbers(measure())
@@ -232,6 +240,27 @@ def test_evaluation_counts_every_example_once(size):
     assert found["accuracy"] == pytest.approx((logits.argmax(1) == y).mean())
     loss = -rates[np.arange(size), y].mean()
     assert found["loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_one_program_measures_on_twice_as_many_examples_as_well():
+    """What takes the steps is traced once, for 800 and for 1600 examples."""
+    x = np.zeros((1600, 8, 8, 1), np.float32)
+    y = np.zeros(1600, np.int32)
+    data = tflottery.data.InMemoryDataset(
+        "zeros",
+        train=(x, y),
+        test=(x, y),
+        num_classes=10,
+        validation=(x[:800], y[:800]),
+    )
+    model = network(jit_compile=True)
+    programs.make_metrics(model, data.resident("train"))
+    step, traced = model.test_step, []
+    model.test_step = lambda data: (traced.append(1), step(data))[1]
+    evaluations = Evaluations(model, data, 400)
+    found = [evaluations.trace(name)[0]() for name in ("validation", "test")]
+    assert len(traced) == 1
+    assert programs.numbers(found[0]) == programs.numbers(found[1])
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -16,14 +16,15 @@ import numpy as np
 
 
 def as_bits(path: str, value: Any) -> np.ndarray:
-    """Copies `value` into a read-only bool array, if it holds only 0 and 1.
+    """Returns `value` as a read-only bool array, if it holds only 0 and 1.
 
     Args:
         path: The path of the tensor, for the message.
         value: An array of booleans, or of zeros and ones of any numeric type.
 
     Returns:
-        A new bool array of the same shape, in C order.
+        A bool array of the same shape, in C order: a new one, unless `value`
+        is such an array itself, read-only and no view of another.
 
     Raises:
         TypeError: If the array does not hold numbers.
@@ -34,6 +35,13 @@ def as_bits(path: str, value: Any) -> np.ndarray:
         array([ True, False])
     """
     array = np.asarray(value)
+    if (
+        array.dtype == np.bool_
+        and array.flags.owndata
+        and array.flags.c_contiguous
+        and not array.flags.writeable
+    ):
+        return array
     if array.dtype.kind in "OSUMmT":
         raise TypeError(
             f"mask of `{path}` must hold booleans, or zeros and ones. "

@@ -177,7 +177,9 @@ class Pruner:
                     chosen.pop(path), mask[path].shape
                 )
                 del units[path]  # memory for the next ones
-                return entries & mask[path]
+                found = entries & mask[path]
+                found.setflags(write=False)  # to be the mask's as it is
+                return found
 
             paths = list(pool.paths)
             size = sum(mask[path].size for path in paths)

@@ -54,7 +54,9 @@ def keep_best(
         >>> keep_best(scores, alive, 2, floors=[1, 1])
         [array([ True, False, False]), array([ True, False])]
     """
-    living = _counts(alive)
+    living = cores.each(
+        lambda array: int(np.count_nonzero(array)), alive, _size(alive)
+    )
     floors = [0] * len(living) if floors is None else list(floors)
     fits = all(f <= n for f, n in zip(floors, living, strict=True))
     if not (fits and sum(floors) <= count <= sum(living)):
@@ -63,16 +65,16 @@ def keep_best(
             f"{sum(living)} (the living). Received: count={count}, "
             f"floors={floors}, living={living}."
         )
-    kept = _best(scores, alive, living, count)
-    if all(k >= f for k, f in zip(_counts(kept), floors, strict=True)):
+    kept, counts = _best(scores, alive, living, count)
+    if all(k >= f for k, f in zip(counts, floors, strict=True)):
         return kept
     safe = [
-        _best([s], [a], [n], f)[0]
+        _best([s], [a], [n], f)[0][0]
         for s, a, n, f in zip(scores, alive, living, floors, strict=True)
     ]
     others = [a & ~k for a, k in zip(alive, safe, strict=True)]
     left = [n - f for n, f in zip(living, floors, strict=True)]
-    more = _best(scores, others, left, count - sum(floors))
+    more, _ = _best(scores, others, left, count - sum(floors))
     return [k | m for k, m in zip(safe, more, strict=True)]
 
 
@@ -81,12 +83,13 @@ def _best(
     alive: Sequence[np.ndarray],
     living: Sequence[int],
     count: int,
-) -> list[np.ndarray]:
+) -> tuple[list[np.ndarray], list[int]]:
+    """Marks the best; returns the marks, and how many there are in each."""
     if count == sum(living):
-        return [a.copy() for a in alive]
-    kept = [np.zeros(a.shape, np.bool_) for a in alive]
+        return [a.copy() for a in alive], list(living)
     if count == 0:
-        return kept
+        return [np.zeros(a.shape, np.bool_) for a in alive], [0] * len(living)
+    kept = [np.empty(a.shape, np.bool_) for a in alive]
     within = _keep_above(
         kept, scores, alive, _bracket(scores, alive, count, sum(living))
     )
@@ -99,9 +102,20 @@ def _best(
         missing = count
     chosen = _first(np.concatenate([f.scores for f in within]), missing)
     ends = np.cumsum([found.places.size for found in within])
-    for found, best in zip(within, np.split(chosen, ends[:-1]), strict=True):
-        kept[found.array][found.start :][found.places[best]] = True
-    return kept
+
+    def add(chunk):
+        found, best = chunk
+        places = found.places[best]
+        kept[found.array][found.start :][places] = True
+        return found.above + places.size
+
+    parts = zip(within, np.split(chosen, ends[:-1]), strict=True)
+    counts = [0] * len(kept)
+    for found, more in zip(
+        within, cores.each(add, parts, _size(scores)), strict=True
+    ):
+        counts[found.array] += more
+    return kept, counts
 
 
 class _Within(NamedTuple):
@@ -128,7 +142,7 @@ def _keep_above(
     alive: Sequence[np.ndarray],
     bracket: tuple[np.floating, np.floating],
 ) -> list[_Within]:
-    """Sets what is kept to the living above a bracket; returns what is in it.
+    """Sets all of `kept`, to the living above a bracket; returns those in it.
 
     This one pass over all entries is most of the work.
     """
@@ -187,12 +201,6 @@ def _bracket(
     low = ordered[first] if first >= 0 else dtype(-np.inf)
     high = ordered[last] if last < ordered.size else dtype(np.inf)
     return low, high
-
-
-def _counts(arrays: Sequence[np.ndarray]) -> list[int]:
-    return cores.each(
-        lambda array: int(np.count_nonzero(array)), arrays, _size(arrays)
-    )
 
 
 def _size(arrays: Sequence[np.ndarray]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import tensorflow as tf
@@ -28,6 +27,7 @@ class Evaluations:
         self._model = model
         self._data = data
         self._batch_size = batch_size
+        self._steps: Any = None
 
     def trace(self, name: str) -> tuple[Any, Resident]:
         """Returns the program that measures the model on a part of the data.
@@ -42,6 +42,8 @@ class Evaluations:
         # In order, as a slice is cheaper than a gathering each time.
         part = self._data.resident(name).in_order().on_device()
         count = self._at_once(part)
+        if self._steps is None:
+            self._steps = self._taking_steps(part)
 
         @tf.function(autograph=False)
         def program():
@@ -62,14 +64,12 @@ class Evaluations:
     def _at_once(self, part):
         """Returns how many examples are handed to a compiled program."""
         count = self._data.validation_size
-        if count % self._batch_size or part.size % count:
+        if not count or count % self._batch_size or part.size % count:
             return part.size  # else there would be other batches
         return count
 
-    @functools.cached_property
-    def _steps(self):
-        """Takes test steps over all examples that it is given."""
-        part = self._data.resident("validation")
+    def _taking_steps(self, part):
+        """Returns a function that takes test steps over some examples."""
 
         @tf.function(
             jit_compile=programs.jit_compile(self._model), autograph=False
@@ -96,8 +96,7 @@ class Evaluations:
                 for array in (part.inputs, part.labels)
             )
         )
-        device = part.on_device().inputs.device
-        return loops.compiled(in_turn, one, device)
+        return loops.compiled(in_turn, one, part.inputs.device)
 
 
 def _rows(arrays, number, count):
