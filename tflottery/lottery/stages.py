@@ -88,24 +88,31 @@ class ReplicateStages:
         context.give_way()
         mask = journal.mask(round)
         if mask is None:
-            mask = prune.prune(
-                model,
-                prune.densities_after(model, round),
-                initial=self._initial_weights(),
-                data=self._saliency_batch(),
-            )
-            journal.write_mask(round, mask)
-            # Computed on each worker, as reading gradients takes all of them;
-            # what counts is the chief's.
-            mask = context.workers.from_chief(lambda mask=mask: mask)
-            context.give_way()
-        evidence.set_mask(model, mask)
+            self._prune(round)
+        else:
+            evidence.set_mask(model, mask)
+        context.give_way()
         rewind = starting_points.rewind_point(context, journal)
         if not context.policy.needs_slots:
             rewind = rounds.weights_of(rewind)  # two thirds less to hold
         context.give_way()
         context.policy.apply(model, rewind)
         return 0 if context.policy.starts_over else context.rewind_step
+
+    def _prune(self, round: int) -> None:
+        """Gives the model the mask of a round, and stores it."""
+        model, workers = self.context.trainer.model, self.context.workers
+        mask = prune.prune(
+            model,
+            prune.densities_after(model, round),
+            initial=self._initial_weights(),
+            data=self._saliency_batch(),
+        )
+        self.journal.write_mask(round, mask)
+        if workers.count > 1:
+            # Computed on each worker, as reading gradients takes all of them;
+            # what counts is the chief's.
+            evidence.set_mask(model, workers.from_chief(lambda: mask))
 
     def _initial_weights(self):
         """Returns what some criteria compare with, and only to those."""

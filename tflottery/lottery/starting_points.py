@@ -75,7 +75,6 @@ def start_dense(context: SearchContext, replicate: ReplicateJournal) -> None:
 
 def load_trained(model: Any, mask: Any, trained: Snapshot) -> None:
     """Gives the model a mask and what was trained under it."""
-    evidence.set_mask(model, type(mask).ones_like(mask))
     has_optimizer = any(n.startswith(state.OPTIMIZER) for n in trained.values)
     state.write(model, trained.values, "" if has_optimizer else state.WEIGHTS)
     evidence.set_mask(model, mask)
