@@ -84,6 +84,30 @@ def test_the_arrays_are_read_only_even_after_pickling(mask):
         mask["fc/kernel"] = np.ones(4)
 
 
+def test_arrays_that_are_given_away_are_taken_as_they_are_and_locked():
+    array = np.array([[True, False]])
+    mask = Mask.owning({"a": array})
+    assert mask["a"] is array and mask == Mask({"a": [[1, 0]]})
+    with pytest.raises(ValueError, match="read-only"):
+        array[0, 0] = False
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.ones((2, 3), np.int8),
+        np.ones((2, 3), np.bool_).T,
+        np.asfortranarray(np.ones((2, 3), np.bool_)),
+        np.ones(6, np.bool_)[:],
+        np.broadcast_to(np.True_, (2, 3)),
+    ],
+    ids=["dtype", "transposed", "column order", "view", "broadcast"],
+)
+def test_arrays_that_someone_else_may_hold_are_not_taken(array):
+    with pytest.raises(ValueError, match="mask of `a` must be.*data of its"):
+        Mask.owning({"a": array})
+
+
 def test_the_whole_is_counted(mask):
     assert (mask.size, mask.kept) == (10, 6)
     assert mask.density == 0.6

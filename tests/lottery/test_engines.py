@@ -15,6 +15,7 @@ from tflottery.lottery.config import SearchConfig
 from tflottery.lottery.engines import programs
 from tflottery.lottery.engines.evaluations import Evaluations
 from tflottery.lottery.engines.pipeline import PipelineEngine
+from tflottery.lottery.progress import Progress
 from tflottery.lottery.training import TrainingDivergedError
 
 # A stop at 25, between validations. The 300 and 397 examples to evaluate are
@@ -243,7 +244,7 @@ def test_evaluation_counts_every_example_once(size, validation):
 
 
 def test_one_program_measures_on_twice_as_many_examples_as_well():
-    """What takes the steps is traced once, for 800 and for 1600 examples."""
+    """Which takes its steps over 800 of them at a time."""
     x = np.zeros((1600, 8, 8, 1), np.float32)
     y = np.zeros(1600, np.int32)
     data = tflottery.data.InMemoryDataset(
@@ -255,11 +256,9 @@ def test_one_program_measures_on_twice_as_many_examples_as_well():
     )
     model = network(jit_compile=True)
     programs.make_metrics(model, data.resident("train"))
-    step, traced = model.test_step, []
-    model.test_step = lambda data: (traced.append(1), step(data))[1]
     evaluations = Evaluations(model, data, 400)
     found = [evaluations.trace(name)[0]() for name in ("validation", "test")]
-    assert len(traced) == 1
+    assert evaluations._steps.experimental_get_tracing_count() == 1
     assert programs.numbers(found[0]) == programs.numbers(found[1])
 
 
@@ -348,3 +347,26 @@ def test_old_optimizers_of_tf_keras_train_together_as_alone(tmp_path):
             vectorize=count,
         )
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
+@pytest.mark.parametrize("family", ["keras", "tf_keras"])
+@pytest.mark.parametrize("name", ["StopIteration", "OutOfRangeError"])
+def test_what_fit_takes_for_the_end_of_the_data_is_raised(
+    tmp_path, family, name
+):
+    """An error of who listens, or of a file; training ends with it."""
+    told = []
+    if name == "StopIteration":
+        error = StopIteration("told")
+    else:
+        error = tf.errors.OutOfRangeError(None, None, "told")
+
+    class Listening(Progress):
+        def step(self, replicate, round, step, metrics):
+            told.append(step)
+            raise error
+
+    config = CONFIG.replace(keras=family, replicates=1)
+    with pytest.raises(type(error), match="told"):
+        FIND(config=config, run_dir=tmp_path, progress=Listening())
+    assert len(told) == 1

@@ -10,7 +10,7 @@ from tflottery.core.mask import Mask
 from tflottery.pruning import criteria
 from tflottery.pruning.criteria import Criterion, Evidence
 from tflottery.pruning.pruner import Pruner
-from tflottery.pruning.structures import Block, Channel, NOfM
+from tflottery.pruning.structures import Block, Channel, NOfM, Unstructured
 
 SCOPES = ("global", "layerwise", "erk")
 STRUCTURES = (
@@ -170,6 +170,27 @@ def test_flat_indices_are_those_of_c_order_whatever_the_memory():
     mask = Mask.ones_like(weights)
     found = Pruner().prune(mask, Evidence(weights), 0.5)
     assert found["a"].tolist() == [[True, True], [True, False], [False, False]]
+
+
+@pytest.mark.parametrize("shape", [(2, 3), ()])
+def test_masks_hold_arrays_in_c_order_whatever_a_structure_returns(shape):
+    """Also of a tensor without axes, of which NumPy makes scalars."""
+
+    class Transposed(Unstructured):
+        def check_shape(self, path, shape):
+            """Takes any."""
+
+        def expand(self, kept, shape):
+            return np.asfortranarray(kept.reshape(shape))
+
+    weights = {"a": np.arange(np.prod(shape), dtype=np.float32).reshape(shape)}
+    mask = Mask.ones_like(weights)
+    found = Pruner(structure=Transposed()).prune(mask, Evidence(weights), 0.5)
+    assert isinstance(found["a"], np.ndarray)
+    assert found["a"].flags.c_contiguous and not found["a"].flags.writeable
+    # The three largest of six; every tensor keeps one, so the only one of one.
+    best = weights["a"] >= 3 if shape else np.True_
+    np.testing.assert_array_equal(found["a"], best)
 
 
 def test_the_smallest_magnitudes_go():

@@ -16,15 +16,14 @@ import numpy as np
 
 
 def as_bits(path: str, value: Any) -> np.ndarray:
-    """Returns `value` as a read-only bool array, if it holds only 0 and 1.
+    """Copies `value` into a read-only bool array, if it holds only 0 and 1.
 
     Args:
         path: The path of the tensor, for the message.
         value: An array of booleans, or of zeros and ones of any numeric type.
 
     Returns:
-        A bool array of the same shape, in C order: a new one, unless `value`
-        is such an array itself, read-only and no view of another.
+        A new bool array of the same shape, in C order.
 
     Raises:
         TypeError: If the array does not hold numbers.
@@ -35,13 +34,6 @@ def as_bits(path: str, value: Any) -> np.ndarray:
         array([ True, False])
     """
     array = np.asarray(value)
-    if (
-        array.dtype == np.bool_
-        and array.flags.owndata
-        and array.flags.c_contiguous
-        and not array.flags.writeable
-    ):
-        return array
     if array.dtype.kind in "OSUMmT":
         raise TypeError(
             f"mask of `{path}` must hold booleans, or zeros and ones. "
@@ -58,6 +50,47 @@ def as_bits(path: str, value: Any) -> np.ndarray:
     kept = np.array(array, dtype=np.bool_, order="C")
     kept.setflags(write=False)
     return kept
+
+
+def owned(path: str, array: np.ndarray) -> np.ndarray:
+    """Makes a bool array read-only that nobody else holds, instead of a copy.
+
+    Args:
+        path: The path of the tensor, for the message.
+        array: A bool array in C order, of which there is no view.
+
+    Returns:
+        The array itself.
+
+    Raises:
+        ValueError: If it is of another type or order, or itself a view.
+
+    Example:
+        >>> owned("fc/kernel", np.array([True, False])).flags.writeable
+        False
+    """
+    flags = array.flags
+    if array.dtype != np.bool_ or not (flags.c_contiguous and flags.owndata):
+        raise ValueError(
+            f"mask of `{path}` must be a bool array in C order with data of "
+            f"its own. Received: dtype {array.dtype}, c_contiguous="
+            f"{flags.c_contiguous}, owndata={flags.owndata}. Use as_bits."
+        )
+    array.setflags(write=False)
+    return array
+
+
+def density(array: np.ndarray) -> float:
+    """Returns the share of entries of a bool array that are kept, or 1.
+
+    Args:
+        array: A bool array; one without entries has density 1.
+
+    Example:
+        >>> density(np.array([True, False])), density(np.zeros(0, bool))
+        (0.5, 1.0)
+    """
+    return int(np.count_nonzero(array)) / array.size if array.size else 1.0
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -13,11 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tflottery.core import bits, checks, records, shapes, text_table
-
-
-def _density(array: np.ndarray) -> float:
-    return int(np.count_nonzero(array)) / array.size if array.size else 1.0
+from tflottery.core import bits, checks, mask_table, records, shapes
 
 
 class Mask(Mapping[str, np.ndarray]):
@@ -68,6 +64,22 @@ class Mask(Mapping[str, np.ndarray]):
         self._digest: str | None = None
 
     @classmethod
+    def owning(cls, arrays: Mapping[str, np.ndarray]) -> Mask:
+        """Makes a mask of arrays that nobody else holds, without a copy.
+
+        Args:
+            arrays: A mapping from path to bool array, as `bits.owned` takes
+                it.
+
+        Example:
+            >>> Mask.owning({"fc/kernel": np.array([[True, False]])}).kept
+            1
+        """
+        mask = cls({})
+        mask._arrays = {p: bits.owned(p, array) for p, array in arrays.items()}
+        return mask
+
+    @classmethod
     def ones_like(cls, arrays_or_shapes: Mapping[str, Any]) -> Mask:
         """Makes the mask that keeps everything.
 
@@ -82,7 +94,7 @@ class Mask(Mapping[str, np.ndarray]):
             >>> Mask.ones_like({"fc/kernel": (3, 2)}).kept
             6
         """
-        return cls(
+        return cls.owning(
             {
                 path: np.ones(shapes.shape_of(value), np.bool_)
                 for path, value in arrays_or_shapes.items()
@@ -136,7 +148,7 @@ class Mask(Mapping[str, np.ndarray]):
             >>> Mask({"a": [1, 0], "b": [1, 1]}).densities()
             {'a': 0.5, 'b': 1.0}
         """
-        return {path: _density(array) for path, array in self.items()}
+        return {path: bits.density(array) for path, array in self.items()}
 
     def _combine(self, other: object, combine: Callable[..., Any]) -> Mask:
         if not isinstance(other, Mask):
@@ -281,15 +293,4 @@ class Mask(Mapping[str, np.ndarray]):
             fc/kernel  2x2       3     4   0.7500
             total                3     4   0.7500
         """
-        rows = [("path", "shape", "kept", "size", "density")]
-        for path, array in self.items():
-            shape = "x".join(str(length) for length in array.shape)
-            part = (np.count_nonzero(array), array.size, _density(array))
-            rows.append((path, shape, *_numbers(*part)))
-        whole = _numbers(self.kept, self.size, self.density)
-        rows.append(("total", "", *whole))
-        return text_table.set_table(rows, num_left=2)
-
-
-def _numbers(kept: int, size: int, density: float) -> tuple[str, str, str]:
-    return f"{kept:,}", f"{size:,}", f"{density:.4f}"
+        return mask_table.table(self)

@@ -82,7 +82,6 @@ class ReplicateStages:
         # One snapshot is held at a time, for networks that fill the memory.
         trained = self.trained(round - 1)
         before = journal.mask(round - 1)
-        context.give_way()
         starting_points.load_trained(model, before, trained)
         del trained
         context.give_way()
@@ -95,7 +94,6 @@ class ReplicateStages:
         rewind = starting_points.rewind_point(context, journal)
         if not context.policy.needs_slots:
             rewind = rounds.weights_of(rewind)  # two thirds less to hold
-        context.give_way()
         context.policy.apply(model, rewind)
         return 0 if context.policy.starts_over else context.rewind_step
 

@@ -177,14 +177,14 @@ class Pruner:
                     chosen.pop(path), mask[path].shape
                 )
                 del units[path]  # memory for the next ones
-                found = entries & mask[path]
-                found.setflags(write=False)  # to be the mask's as it is
-                return found
+                return np.asarray(
+                    np.logical_and(entries, mask[path], order="C")
+                )
 
             paths = list(pool.paths)
             size = sum(mask[path].size for path in paths)
             kept.update(zip(paths, cores.each(keep, paths, size), strict=True))
-        return Mask({path: kept[path] for path in mask})
+        return Mask.owning({path: kept[path] for path in mask})
 
     def _targets(
         self, mask: Mask, densities: float | Mapping[str, float]

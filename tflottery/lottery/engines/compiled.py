@@ -9,10 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tflottery.callbacks import counting
-from tflottery.callbacks.callback import Callback
 from tflottery.lottery.engines import programs
 from tflottery.lottery.engines.aside import Aside, beside
-from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
+from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine, Watch
 from tflottery.lottery.engines.evaluations import Evaluations
 from tflottery.lottery.engines.pipeline import fit
 
@@ -33,29 +32,47 @@ class CompiledEngine(Engine):
         self._traces = Evaluations(model, data, EVALUATION_BATCH)
         self._evaluations: dict[str, tuple[Any, Any]] = {}
         self._asides: dict[str, Aside | None] = {}
-        self._rows: Iterator[np.ndarray] = iter(())
+        self._stretches: Iterator[np.ndarray] = iter(())
+        self._watch: Watch | None = None
+        self._error: Exception | None = None
         part = data.resident("train").on_device()
         programs.make_metrics(model, part)
-        program = programs.training(
+        self._program = programs.training(
             model, part, batch_size
         ).get_concrete_function(*programs.arguments(steps, batch_size))
-        model.train_function = lambda _: program(
-            *programs.padded(next(self._rows), steps)
-        )
+        model.train_function = self._run_stretch
         # `fit` asks for data. To make a pipeline of row numbers for each round
         # would take as long as many steps.
         self._nothing = tf.data.Dataset.from_tensors(0).repeat()
 
     def train(self, *, first_step, order_seed, steps, times, watch):
         """See `Engine.train`."""
-        self._rows = self.data.train_stretches(
+        self._stretches = self.data.train_stretches(
             self.batch_size, order_seed, first_step, steps
         )
-        self._aside("validation")  # compiled while the steps are
+        self._watch, self._error = watch, None
+        watch.set_model(self.model)
+        if self.data.validation_size:
+            self._aside("validation")  # may be compiled while the steps are
         # All in one epoch: for each of them Keras does a few milliseconds'
         # work, on metrics that the program returns anyhow.
         executions = times * counting.steps_per_execution(self.model)
-        fit(self.model, self._nothing, executions, 1, _Stretches(watch))
+        fit(self.model, self._nothing, executions)
+        if self._error is not None:
+            raise self._error
+
+    def _run_stretch(self, _):
+        """Runs the program of a stretch, and tells the watch of its end."""
+        metrics = self._program(
+            *programs.padded(next(self._stretches), self.steps)
+        )
+        try:
+            self._watch.on_epoch_end(0, metrics)
+        except (StopIteration, tf.errors.OutOfRangeError) as error:
+            # `fit` would take it for the end of the data.
+            self._error = error
+            self.model.stop_training = True
+        return metrics
 
     def evaluate(self, part):
         """See `Engine.evaluate`."""
@@ -64,7 +81,9 @@ class CompiledEngine(Engine):
     def begin_evaluation(self, part):
         """See `Engine.begin_evaluation`."""
         aside = self._aside(part)
-        if aside is None or aside.changes():
+        if aside is not None and aside.changes():
+            aside = self._asides[part] = None
+        if aside is None:
             return super().begin_evaluation(part)
         return aside.begin()
 
@@ -81,20 +100,3 @@ class CompiledEngine(Engine):
         if part not in self._evaluations:
             self._evaluations[part] = self._traces.trace(part)
         return self._evaluations[part]
-
-
-class _Stretches(Callback):
-    """Tells a watch of every execution what it is told of epochs elsewhere."""
-
-    def __init__(self, watch):
-        super().__init__()
-        self._watch = watch
-        self._count = 0
-
-    def set_model(self, model):
-        super().set_model(model)
-        self._watch.set_model(model)
-
-    def on_train_batch_end(self, batch, logs=None):
-        self._watch.on_epoch_end(self._count, logs)
-        self._count += 1

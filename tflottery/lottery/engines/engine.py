@@ -15,7 +15,7 @@ EVALUATION_BATCH = 1000
 
 
 class Watch(Protocol):
-    """What is told how training goes on: a callback of `fit`."""
+    """What is told how training goes on; a callback of `fit` too."""
 
     problem: str | None
 

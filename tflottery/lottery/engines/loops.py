@@ -30,7 +30,12 @@ def repeat(step: Callable[[tf.Tensor], Any], times: Any) -> None:
         step(number)
         return (number + 1,)
 
-    tf.while_loop(lambda number: number < times, body, [tf.constant(0)])
+    tf.while_loop(
+        lambda number: number < times,
+        body,
+        [tf.constant(0)],
+        parallel_iterations=1,  # no batches in memory ahead of their step
+    )
 
 
 def compiled(loop: Callable[..., Any], step: Any, device: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tflottery.distribution import batches
@@ -42,7 +43,7 @@ class PipelineEngine(Engine):
         )
         if steps < self.steps:
             stream = stream.take(steps)
-        fit(self.model, batches.divided(stream), steps, times, watch)
+        fit(self.model, batches.divided(stream), steps, times, [watch])
 
     def evaluate(self, part):
         """See `Engine.evaluate`."""
@@ -52,23 +53,29 @@ class PipelineEngine(Engine):
         return {name: float(value) for name, value in found.items()}
 
 
-def fit(model: Any, stream: Any, steps: int, times: int, watch: Any) -> None:
-    """Calls `fit`, an epoch for each stretch of steps.
+def fit(
+    model: Any,
+    stream: Any,
+    steps: int,
+    epochs: int = 1,
+    callbacks: Sequence[Any] = (),
+) -> None:
+    """Calls `fit`, which shuffles and prints nothing.
 
     Args:
         model: The model.
         stream: What it is trained on.
         steps: Steps of an epoch.
-        times: How many epochs.
-        watch: The callback.
+        epochs: How many epochs. Defaults to 1.
+        callbacks: What is told. Defaults to nothing.
     """
     model.fit(
         stream,
         steps_per_epoch=steps,
-        epochs=times,
+        epochs=epochs,
         shuffle=False,  # the stream has its order
         verbose=0,
-        callbacks=[watch],
+        callbacks=[*callbacks],
     )
 
 
