@@ -8,6 +8,7 @@ standard library and `etils.epath`; what they promise is tested in milliseconds.
 * `seeds`: independent, named random streams from one seed.
 * `shapes`: whether two sets of named tensors are alike.
 * `mask`: which weights are kept, as a value that cannot be wrong.
+* `mask_table`: the table that a mask prints.
 * `bits`: bool arrays as bits, to store and to name them.
 * `text_table`: aligned columns for reports in a terminal.
 * `files`: bytes and text, written whole or not at all, on any file system.

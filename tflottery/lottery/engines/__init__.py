@@ -3,7 +3,9 @@
 * `pipeline`: Keras' own; takes any model, data and strategy.
 * `compiled`: all steps between two validations are one program.
 * `joint`: the programs of several networks run at once, each in its lane.
-* `programs`: the programs of the last two.
+* `programs`: the programs that the last two train with.
+* `evaluations`: those that they measure with.
+* `aside`: an evaluation runs beside the next steps.
 * `loops`: where their loops are, inside of what XLA compiles or around it.
 * `operations`: what a program is made of.
 * `template`: a program that serves all networks that are built alike.

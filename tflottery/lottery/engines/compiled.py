@@ -58,6 +58,7 @@ class CompiledEngine(Engine):
         # work, on metrics that the program returns anyhow.
         executions = times * counting.steps_per_execution(self.model)
         fit(self.model, self._nothing, executions)
+        self._watch = None  # it holds the best weights
         if self._error is not None:
             raise self._error
 
