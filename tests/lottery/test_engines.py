@@ -212,8 +212,19 @@ def test_a_step_of_the_users_own_is_run_as_ever(tmp_path):
     assert steps and len(result.rows) == 2
 
 
-@pytest.mark.parametrize("validation", [0, 400, 800, 100, 300])
-@pytest.mark.parametrize("size", [797, 400, 1600, 2500])
+@pytest.mark.parametrize(
+    ("size", "validation"),
+    [
+        (797, 0),
+        (400, 0),
+        (1600, 0),
+        (1600, 400),
+        (1600, 800),
+        (1600, 300),  # no whole batches
+        (2500, 400),  # no multiple
+        (400, 800),
+    ],
+)
 def test_evaluation_counts_every_example_once(size, validation):
     """Whole batches in a loop and what is left: against plain NumPy.
 
