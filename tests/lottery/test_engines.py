@@ -273,6 +273,27 @@ def test_one_program_measures_on_twice_as_many_examples_as_well():
     assert programs.numbers(found[0]) == programs.numbers(found[1])
 
 
+def test_pieces_that_would_make_other_batches_are_not_used():
+    """Four times 300 examples are measured as three batches of 400."""
+    x = np.zeros((1200, 8, 8, 1), np.float32)
+    y = np.zeros(1200, np.int32)
+    data = tflottery.data.InMemoryDataset(
+        "zeros",
+        train=(x, y),
+        test=(x, y),
+        num_classes=10,
+        validation=(x[:300], y[:300]),
+    )
+    model = network(jit_compile=True)
+    programs.make_metrics(model, data.resident("train"))
+    step, sizes = model.test_step, []
+    model.test_step = lambda data: (sizes.append(data[1].shape[0]), step(data))[
+        1
+    ]
+    Evaluations(model, data, 400).trace("test")
+    assert sizes == [400]
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_nothing_is_traced_anew_between_rounds_and_replicates(
     tmp_path, monkeypatch, count
@@ -377,7 +398,8 @@ def test_what_fit_takes_for_the_end_of_the_data_is_raised(
             told.append(step)
             raise error
 
-    config = CONFIG.replace(keras=family, replicates=1)
+    # All stretches are one `fit`; the first is told of in the second.
+    config = CONFIG.replace(keras=family, replicates=1, rewind_to="0it")
     with pytest.raises(type(error), match="told"):
         FIND(config=config, run_dir=tmp_path, progress=Listening())
     assert len(told) == 1
