@@ -165,7 +165,13 @@ def off_mask(model):
 
 @pytest.mark.parametrize(
     ("optimizer", "jit_compile"),
-    [("Adam", True), ("Adam", False), ("AdamW", True), ("SGD", True)],
+    [
+        ("Adam", True),
+        *(
+            pytest.param(*arguments, marks=pytest.mark.slow)
+            for arguments in [("Adam", False), ("AdamW", True), ("SGD", True)]
+        ),
+    ],
 )
 @pytest.mark.parametrize(
     ("layers", "make"),
