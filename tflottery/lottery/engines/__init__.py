@@ -5,7 +5,6 @@
 * `joint`: the programs of several networks run at once, each in its lane.
 * `programs`: the programs that the last two train with.
 * `evaluations`: those that they measure with.
-* `ahead`: the rows of the next steps are drawn beside the steps before.
 * `aside`: an evaluation runs beside the next steps.
 * `loops`: where their loops are, inside of what XLA compiles or around it.
 * `operations`: what a program is made of.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tflottery.callbacks import counting
 from tflottery.lottery.engines import programs
-from tflottery.lottery.engines.ahead import one_ahead
 from tflottery.lottery.engines.aside import Aside, beside
 from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine, Watch
 from tflottery.lottery.engines.evaluations import Evaluations
@@ -34,8 +32,7 @@ class CompiledEngine(Engine):
         self._traces = Evaluations(model, data, EVALUATION_BATCH)
         self._evaluations: dict[str, tuple[Any, Any]] = {}
         self._asides: dict[str, Aside | None] = {}
-        self._stretches: Iterator[tuple[Any, Any]] = iter(())
-        self._thread = concurrent.futures.ThreadPoolExecutor(1)
+        self._stretches: Iterator[np.ndarray] = iter(())
         self._watch: Watch | None = None
         self._error: Exception | None = None
         part = data.resident("train").on_device()
@@ -50,15 +47,9 @@ class CompiledEngine(Engine):
 
     def train(self, *, first_step, order_seed, steps, times, watch):
         """See `Engine.train`."""
-        rows = self.data.train_stretches(
+        self._stretches = self.data.train_stretches(
             self.batch_size, order_seed, first_step, steps
         )
-        stretches = (
-            programs.padded(stretch, self.steps)
-            for stretch in itertools.islice(rows, times)
-        )
-        # Small networks wait a tenth of their time for them else.
-        self._stretches = one_ahead(stretches, self._thread)
         self._watch, self._error = watch, None
         watch.set_model(self.model)
         if self.data.validation_size:
@@ -73,7 +64,9 @@ class CompiledEngine(Engine):
 
     def _run_stretch(self, _):
         """Runs the program of a stretch, and tells the watch of its end."""
-        metrics = self._program(*next(self._stretches))
+        metrics = self._program(
+            *programs.padded(next(self._stretches), self.steps)
+        )
         try:
             self._watch.on_epoch_end(0, metrics)
         except (StopIteration, tf.errors.OutOfRangeError) as error:
