@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf_keras
 
 from benchmarks.figure import Figure
-from benchmarks.measuring import alternate, seconds_of
+from benchmarks.measuring import Sample, alternate, seconds_of
 from benchmarks.stepping import compiled, dense, fit, masked, random_images
 from tflottery.lottery.engines import programs
 
@@ -30,6 +30,7 @@ TINY = {
         name: ((4, 4, 3), 2, 2, settings[-1])
         for name, settings in _NETWORKS.items()
     },
+    "builds": 2,
     "runs": 1,
 }
 
@@ -37,24 +38,29 @@ TINY = {
 def run(
     *,
     networks: dict[str, tuple[tuple[int, ...], int, int, float]] | None = None,
-    runs: int = 11,
+    builds: int = 4,
+    runs: int = 4,
 ) -> list[Figure]:
     """Returns the ratios of each network, in both families.
 
     Args:
         networks: `{name in the zoo: (shape of an input, examples in a step,
             steps in a program, aim)}`.
-        runs: Measurements of each.
+        builds: How often each is built anew. Two equal networks differ by up
+            to two percent for as long as they live.
+        runs: Measurements of each build.
     """
     return [
         figure
         for name, settings in (networks or _NETWORKS).items()
         for family in _FAMILIES
-        for figure in _compare(name, family, *settings, runs)
+        for figure in _compare(name, family, *settings, builds, runs)
     ]
 
 
-def _compare(name, family, input_shape, batch_size, steps, at_most, runs):
+def _compare(
+    name, family, input_shape, batch_size, steps, at_most, builds, runs
+):
     images = random_images(input_shape, max(10 * batch_size, 100))
 
     def network(wrap):
@@ -72,12 +78,21 @@ def _compare(name, family, input_shape, batch_size, steps, at_most, runs):
         batches = images.train_batches(batch_size, seed=0)
         return lambda: seconds_of(lambda: fit(model, batches, steps)) / steps
 
-    tasks = {
-        "masked": _step(network(masked), images, batch_size, steps),
-        "dense": _step(network(dense), images, batch_size, steps),
-        "fit": fitted(),
+    makers = {
+        "masked": lambda: _step(network(masked), images, batch_size, steps),
+        "dense": lambda: _step(network(dense), images, batch_size, steps),
+        "fit": fitted,
     }
-    found = alternate(tasks, runs=runs, warm_up=2)
+    measured = []
+    for number in range(builds):
+        # In another order each time: who is made first may be better placed.
+        order = list(makers)[:: -1 if number % 2 else 1]
+        tasks = {kind: makers[kind]() for kind in order}
+        measured.append(alternate(tasks, runs=runs))
+    found = {
+        kind: Sample(tuple(run for new in measured for run in new[kind].runs))
+        for kind in makers
+    }
     where = f"{name} of {family}, batch {batch_size}, a step of a search's"
     return [
         Figure(
