@@ -348,6 +348,33 @@ def searched(family, rounds=2, callbacks=(), **arguments):
     return model, search
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_validation_data_have_the_forms_that_fit_takes(family):
+    weights = np.arange(len(X), dtype="float32")
+    # Of a single number, so that a metric weighed otherwise would differ.
+    for data in ((X, Y), [X, Y], (X, Y, weights)):
+        model = wrapped(family, weighted_metrics=["mse"])
+        search = tflottery.callbacks.IterativePruning(
+            1, 2, validation_data=data, verbose=0
+        )
+        fit(model, search, epochs=search.epochs)
+        errors = (model.predict(X, verbose=0) - Y) ** 2
+        weight = weights if len(data) == 3 else np.ones(len(X))
+        expected = np.average(errors.mean(axis=1), weights=weight)
+        names = [n for n in search.history[-1] if n.startswith("val_")]
+        found = {n: search.history[-1][n] for n in names}
+        np.testing.assert_allclose(
+            found["val_mse"], expected, rtol=1e-4, err_msg=str(found)
+        )
+
+
+def test_validation_data_of_too_many_parts_are_refused_before_training():
+    with pytest.raises(ValueError, match=r"Received: a tuple of 4 parts"):
+        tflottery.callbacks.IterativePruning(
+            1, 2, validation_data=(X, Y, None, 3)
+        )
+
+
 class AfterRewind(Callback):
     """Keeps the state that each round begins with."""
 

@@ -120,6 +120,7 @@ def check_all(k, seeds, short=False):
     assert np.mean(after / before) <= 0.9
 
 
+@pytest.mark.slow
 def test_a_few_architectures_compute_the_same(any_keras):
     check_all(any_keras, range(8, 13))
 

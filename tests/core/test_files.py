@@ -214,6 +214,16 @@ def test_a_path_of_pathlib_that_lost_a_slash_is_no_local_folder(bucket):
     assert not files.exists(pathlib.Path("c:/bucket"))
 
 
+def test_a_tilde_at_the_beginning_is_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for path in ("~/runs/a", pathlib.Path("~/runs/a")):
+        assert files.as_path(path) == files.as_path(tmp_path / "runs/a")
+    assert str(files.as_path("~")) == str(tmp_path)
+    for elsewhere in ("runs/~", "./~/runs"):
+        assert "~" in str(files.as_path(elsewhere))
+
+
 def test_an_unknown_scheme_is_named():
     with pytest.raises(ValueError, match="unknown scheme 'nowhere://'.*gs://"):
         files.exists("nowhere://bucket/file")

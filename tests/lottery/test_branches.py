@@ -445,12 +445,25 @@ def test_controls_of_rewound_tickets_refuse_a_search_that_does_not_rewind(
         assert registry.get(other).resolve(config, 10).label == other
 
 
-def test_fine_tuning_at_a_rate_of_zero_is_refused():
+def test_fine_tuning_at_a_rate_of_zero_is_refused(tmp_path):
     config = CONFIG.replace(schedule="cosine")
     with pytest.raises(ValueError, match="ends at 0"):
         registry.get("fine_tuning").resolve(config, 10)
+    config = config.replace(policy="fine_tuning")
+    with pytest.raises(ValueError, match="policy='fine_tuning' trains on .* 0"):
+        tflottery.find_ticket(config=config, run_dir=tmp_path)
+    assert not list(tmp_path.iterdir())
     config = config.replace(schedule_options={"final": 1e-4})
     assert registry.get("fine_tuning").resolve(config, 10)
+    tflottery.find_ticket(config=config, run_dir=tmp_path, summaries=False)
+
+
+def test_the_retraining_time_that_is_proposed_can_be_had():
+    for given in ("5it", "15it", "900it"):
+        with pytest.raises(ValueError, match="Write fine_tuning@") as found:
+            registry.get(f"fine_tuning@{given}").resolve(CONFIG, 10)
+        proposed = str(found.value).split("Write ")[1].rstrip(".")
+        assert registry.get(proposed).resolve(CONFIG, 10)
 
 
 def test_a_control_waits_for_a_replicate_that_another_process_has(

@@ -69,13 +69,18 @@ class Callback(keras.callbacks.Callback):
         """Evaluates the model in the midst of `fit`.
 
         Args:
-            data: a tuple `(x, y)`, or what else `model.evaluate` takes.
+            data: a tuple `(x, y)` or `(x, y, sample_weight)`, or what else
+                `model.evaluate` takes.
 
         Returns:
             `{name: value}` of the loss and the metrics.
         """
-        arguments = data if isinstance(data, tuple) else (data,)
-        found = self.model.evaluate(*arguments, verbose=0, return_dict=True)
+        names = ("x", "y", "sample_weight")  # what comes third is no batch size
+        if not isinstance(data, tuple | list):
+            data = (data,)
+        found = self.model.evaluate(
+            **dict(zip(names, data, strict=False)), verbose=0, return_dict=True
+        )
         return {name: float(value) for name, value in found.items()}
 
     def stop_training(self):
@@ -107,4 +112,22 @@ class Callback(keras.callbacks.Callback):
             not getattr(getattr(self, f"{hook}_{side}"), "_is_default", False)
             for hook in hooks
             for side in ("begin", "end")
+        )
+
+
+def check_evaluation_data(name: str, data: Any) -> None:
+    """Refuses what is taken apart and has too many parts, or none.
+
+    Args:
+        name: Of the argument, for the message.
+        data: As `Callback.evaluate` takes it, or `None`.
+
+    Raises:
+        ValueError: It has too many parts, or none.
+    """
+    if isinstance(data, tuple | list) and not 1 <= len(data) <= 3:
+        raise ValueError(
+            f"`{name}` must be (x, y), (x, y, sample_weight) or a data set. "
+            f"Received: a {type(data).__name__} of {len(data)} parts. Several "
+            "inputs go into one part: ((a, b), y)."
         )

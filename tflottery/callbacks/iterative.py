@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tflottery.callbacks import counting
-from tflottery.callbacks.callback import Callback
+from tflottery.callbacks.callback import Callback, check_evaluation_data
 from tflottery.callbacks.rounds import RoundPlan
 from tflottery.core import checks
 from tflottery.core.mask import Mask
@@ -54,8 +54,8 @@ class IterativePruning(Callback):
     Args:
         rounds: number of prunings after the dense round, at least 1.
         epochs_per_round: length T of the dense round in epochs.
-        validation_data: evaluated with `model.evaluate` at the end of each
-            round; recorded under `val_*`. Default: none.
+        validation_data: evaluated at the end of each round and recorded under
+            `val_*`: `(x, y)`, `(x, y, sample_weight)` or a data set.
         policy: what goes back; `"weight_rewinding"` (default),
             `"learning_rate_rewinding"`, `"fine_tuning"`,
             `"continued_training"`, or a `RewindingPolicy`.
@@ -106,6 +106,7 @@ class IterativePruning(Callback):
         self.epochs_per_round = checks.check_positive_int(
             "epochs_per_round", epochs_per_round
         )
+        check_evaluation_data("validation_data", validation_data)
         self.validation_data = validation_data
         self.policy = policies.get(policy)
         self.saliency_data = saliency_data

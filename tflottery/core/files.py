@@ -44,7 +44,9 @@ def as_path(path: Any) -> epath.Path:
     Args:
         path: A text, an `os.PathLike` or an `epath.Path`, which is returned as
             it is. Remote places are written as texts, such as
-            `"gs://bucket/run"`; `pathlib.Path` would drop a slash.
+            `"gs://bucket/run"`; `pathlib.Path` would drop a slash. A `~` that
+            begins it is the home directory, as in `"~/runs"`; shells leave it
+            in `--run_dir=~/runs`.
 
     Returns:
         An `epath.Path`.
@@ -68,7 +70,7 @@ def as_path(path: Any) -> epath.Path:
     if isinstance(path, pathlib.PurePath):
         _check_slashes(path)
     try:
-        return epath.Path(path)
+        found = epath.Path(path)
     except KeyError:
         scheme = str(path).split("://")[0]
         raise ValueError(
@@ -76,6 +78,8 @@ def as_path(path: Any) -> epath.Path:
             f"path={path!r}. Use a local path or one that etils.epath knows, "
             "such as 'gs://'."
         ) from None
+    is_at_home = os.fspath(path).startswith("~")
+    return found.expanduser() if is_at_home else found
 
 
 def _check_slashes(path: pathlib.PurePath) -> None:

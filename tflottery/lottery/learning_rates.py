@@ -204,3 +204,23 @@ def _number(name: str, value: Any) -> None:
             f"`{name}` must be a number. Received: {name}={value!r}. Write it "
             "as 0.1, without quotes."
         )
+
+
+def check_end(config: Any, what: str) -> None:
+    """Refuses to train on at the last rate of a schedule that ends at 0.
+
+    Args:
+        config: Settings of the training.
+        what: Who trains on, for the message.
+
+    Raises:
+        ValueError: The rate is 0 at the last step.
+    """
+    if config.rate.at(config.steps) > 0:
+        return
+    raise ValueError(
+        f"{what} trains on at the schedule's last rate. Received: schedule="
+        f"{config.schedule!r}, schedule_options="
+        f"{dict(config.schedule_options)}, which ends at 0. Give it an end "
+        "above 0, such as {\"final\": 1e-4}, or use 'learning_rate_rewinding'."
+    )

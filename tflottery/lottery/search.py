@@ -21,6 +21,7 @@ from tflottery.distribution import batches, limits, strategies
 from tflottery.distribution.workers import Workers
 from tflottery.lottery import context as context_module
 from tflottery.lottery import (
+    learning_rates,
     loading,
     network,
     recipes,
@@ -167,6 +168,8 @@ def find_ticket(
     if control_rounds is not None:
         control_rounds = _listed("control_rounds", control_rounds, ())
     checks.check_positive_int("vectorize", vectorize)
+    if config.policy == "fine_tuning":
+        learning_rates.check_end(config, "policy='fine_tuning'")
     chosen = _chosen(replicates, config.replicates)
     workers = Workers(strategies.get(strategy))
     if build is None:

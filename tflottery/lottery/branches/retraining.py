@@ -13,6 +13,7 @@ import abc
 
 from tflottery.core.mask import Mask
 from tflottery.core.step import Step
+from tflottery.lottery import learning_rates
 from tflottery.lottery.branches.asked import Asked
 from tflottery.lottery.branches.branch import Branch, Start
 from tflottery.rewinding.snapshot import Snapshot
@@ -39,7 +40,7 @@ class Retraining(Branch):
                 f"The branch {self.name!r} takes a retraining time, a multiple "
                 f"of validate_every={every} and at most T={config.steps} "
                 f"steps. Received: {self.label!r}, which is {steps} steps. "
-                f"Write {self.name}@{max(steps // every, 1) * every}it."
+                f"Write {self.name}@{_nearest(steps, every, config.steps)}it."
             )
         whole = steps == config.steps
         return type(self)("" if whole else f"{steps}it")
@@ -74,6 +75,11 @@ class Retraining(Branch):
         """
 
 
+def _nearest(steps: int, every: int, most: int) -> int:
+    """Returns a retraining time that can be had, near to one that cannot."""
+    return max(min(steps, most) // every, 1) * every
+
+
 class FineTuning(Retraining):
     """Trains on at the last learning rate: nothing goes back.
 
@@ -86,14 +92,7 @@ class FineTuning(Retraining):
 
     def resolve(self, config, steps_per_epoch):
         """Refuses a schedule that ends at 0: nothing would be trained."""
-        if not config.rate.at(config.steps) > 0:
-            raise ValueError(
-                f"The branch {self.name!r} trains on at the schedule's last "
-                f"rate. Received: schedule={config.schedule!r}, "
-                f"schedule_options={dict(config.schedule_options)}, which ends "
-                'at 0. Give it an end above 0, such as {"final": 1e-4}, or '
-                "use 'learning_rate_rewinding'."
-            )
+        learning_rates.check_end(config, f"The branch {self.name!r}")
         return super().resolve(config, steps_per_epoch)
 
     def retrained(self, asked, mask, trained, time):
