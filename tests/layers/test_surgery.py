@@ -7,7 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 import tflottery
-from tflottery.layers import evidence, paths
+from tflottery.layers import evidence, paths, prune
 
 X = np.random.default_rng(1).normal(size=(6, 8)).astype("float32")
 
@@ -224,6 +224,114 @@ def test_wrapping_twice_adds_nothing(any_keras):
     assert all(
         not paths.is_mask_wrapper(w.layer) for w in evidence.wrappers(twice)
     )
+
+
+def wrapped_by_a_schedule(model):
+    return tflottery.prune_low_magnitude(model)
+
+
+def wrapped_as_a_ticket(model):
+    pruned = tflottery.prune_once(model, 0.5)
+    pruned.compile("sgd", "mse")
+    return tflottery.Ticket.of(pruned).apply(tflottery.strip_pruning(pruned))
+
+
+WRAPPED_BEFORE = {
+    "for rounds": tflottery.prune_iteratively,
+    "once": lambda model: tflottery.prune_once(model, 0.5),
+    "by a schedule": wrapped_by_a_schedule,
+    "as a ticket": wrapped_as_a_ticket,
+}
+
+
+@pytest.mark.parametrize("before", WRAPPED_BEFORE)
+def test_what_is_wrapped_already_keeps_its_masks_and_gets_the_new_settings(
+    any_keras, before
+):
+    model = WRAPPED_BEFORE[before](functional(any_keras))
+    masks = evidence.current_mask(model)
+    again = tflottery.prune_iteratively(
+        model,
+        prune_fraction={"a": 0.5, "default": 0.1},
+        scope="layerwise",
+        criterion="magnitude_increase",
+        structure=tflottery.Block(1, 2),
+        rewind_to="7it",
+    )
+    settings = evidence.settings_of(again)
+    assert settings.scope == "layerwise" and settings.rewind_to == "7it"
+    assert "magnitude_increase" in str(settings.criterion)
+    assert settings.structure is not None and settings.schedule is None
+    assert evidence.fractions(again) == {
+        "a/kernel": 0.5,
+        "b/kernel": 0.1,
+        "c/kernel": 0.1,
+    }
+    for path, mask in evidence.current_mask(again).items():
+        np.testing.assert_array_equal(mask, masks[path])
+
+
+def test_a_wrapped_layer_that_is_skipped_later_is_dense_again(any_keras):
+    model = tflottery.prune_iteratively(functional(any_keras))
+    again = tflottery.prune_iteratively(model, skip="b")
+    assert sorted(evidence.current_mask(again)) == ["a/kernel", "c/kernel"]
+    # Nothing of the wrapping is left on it.
+    dense = again.get_layer("b")
+    assert type(dense) is any_keras.layers.Dense
+    assert dense.kernel_constraint is None
+    assert getattr(dense.kernel, "constraint", None) is None
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_one_weight_of_a_wrapped_layer_can_be_skipped_later(any_keras):
+    k = any_keras
+    inputs = k.Input((5, 8))
+    model = k.Model(inputs, k.layers.LSTM(3, name="lstm")(inputs))
+    model = tflottery.prune_iteratively(model)
+    tflottery.set_mask(
+        model,
+        {
+            path: np.arange(mask.size).reshape(mask.shape) % 3 > 0
+            if "recurrent" in path
+            else mask
+            for path, mask in tflottery.masks(model).items()
+        },
+    )
+    kept = next(
+        m for p, m in tflottery.masks(model).items() if "recurrent" in p
+    )
+    again = tflottery.prune_iteratively(model, skip=".*lstm_cell/kernel")
+    ((path, mask),) = tflottery.masks(again).items()
+    assert path.endswith("recurrent_kernel")
+    np.testing.assert_array_equal(mask, kept)
+
+
+def test_what_is_pruned_already_cannot_be_skipped_and_nothing_is_changed(
+    any_keras,
+):
+    model = tflottery.prune_once(functional(any_keras), 0.5, scope="layerwise")
+    before = evidence.settings_of(model)
+    with pytest.raises(ValueError) as refusal:
+        tflottery.prune_iteratively(model, 0.3, scope="erk", skip="c")
+    assert "`c/kernel`, of which 12 of 24 weights are pruned" in str(
+        refusal.value
+    )
+    # All wrappers are looked at before the first gets its settings.
+    assert evidence.settings_of(model) == before
+    # The way out that is proposed keeps the mask and prunes it no further.
+    assert "prune_fraction={'c': 0.0, 'default': 0.3}" in str(refusal.value)
+    model = tflottery.prune_iteratively(model, {"c": 0.0, "default": 0.3})
+    assert evidence.fractions(model)["c/kernel"] == 0.0
+    tflottery.prune(
+        model, prune.densities_after(model, 1, evidence.current_mask(model))
+    )
+    assert evidence.current_mask(model).densities()["c/kernel"] == 0.5
+
+
+def test_a_supermask_is_no_model_to_be_pruned_in_rounds(any_keras):
+    model = tflottery.supermasks.edge_popup(functional(any_keras), 0.5)
+    with pytest.raises(ValueError, match="layer `a` with a supermask"):
+        tflottery.prune_iteratively(model)
 
 
 @pytest.mark.parametrize(

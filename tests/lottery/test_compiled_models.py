@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+import tflottery
+from tflottery.layers import evidence
 from tflottery.lottery import network
 from tflottery.lottery.config import SearchConfig
 
@@ -131,3 +133,50 @@ def test_an_optimizer_that_changes_the_weights_at_the_end_is_refused():
 
     with pytest.raises(ValueError, match="Lookahead, which has a `finalize_"):
         network.prepare(network.seeded(build), 0, SearchConfig())
+
+
+def test_a_pruned_network_is_no_place_to_begin(any_keras):
+    def build():
+        return tflottery.prune_once(plain(any_keras), 0.5)
+
+    with pytest.raises(ValueError, match="`build` must return a network that "):
+        network.prepare(network.seeded(build), 0, SearchConfig())
+
+
+def test_a_network_that_comes_pruned_later_is_refused_at_its_turn(any_keras):
+    """A replicate begins with a network that was built with its seed."""
+
+    def build(seed):
+        model = tflottery.prune_iteratively(plain(any_keras))
+        mask = tflottery.masks(model)
+        return (
+            model
+            if seed == 0
+            else tflottery.set_mask(
+                model, {path: values * 0 for path, values in mask.items()}
+            )
+            or model
+        )
+
+    model = network.prepare(network.seeded(build), 0, SearchConfig())
+    with pytest.raises(ValueError, match="of which 54 of 54 weights are pru"):
+        network.reseed(model, network.seeded(build), 1)
+
+
+@pytest.mark.parametrize("wrapped", ["whole", "in part"])
+def test_a_network_that_is_wrapped_gets_the_settings_of_the_search(
+    any_keras, wrapped
+):
+    def first(layer):
+        return getattr(layer, "units", 0) == 6
+
+    def build():
+        skip = () if wrapped == "whole" else first
+        return tflottery.prune_iteratively(plain(any_keras), 0.6, skip=skip)
+
+    config = SearchConfig(
+        prune_fraction=0.3, output_prune_fraction=0.1, scope="layerwise"
+    )
+    model = network.prepare(network.seeded(build), 0, config)
+    assert evidence.settings_of(model).scope == "layerwise"
+    assert list(evidence.fractions(model).values()) == [0.3, 0.1]

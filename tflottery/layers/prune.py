@@ -45,9 +45,11 @@ def prune_iteratively(
     Args:
         model: a model of Keras 3 or tf_keras (Sequential, functional, nested,
             subclassed), a layer, or a list of layers; also a tf_keras model
-            that TF-MOT has wrapped, whose masks are kept. A subclassed model
-            is changed in place; otherwise the result shares its layers'
-            weights with the original. Compile it afterwards.
+            that TF-MOT has wrapped. What is wrapped already, by whichever
+            verb or as part of a loaded model, keeps its masks and gets these
+            settings instead of its own. A subclassed model is changed in
+            place; otherwise the result shares its layers' weights with the
+            original. Compile it afterwards.
         prune_fraction: share of the *surviving* weights removed each round,
             in [0, 1); a float, or `{layer name, weight path or regex: float}`
             with `"default"` for the rest. Default 0.2.
@@ -63,7 +65,8 @@ def prune_iteratively(
             original weights), `"500it"`, `"2ep"`, or a share of the planned
             training such as `"2%"` (the default).
         skip: names or regexes of layers to leave dense, or a function of a
-            layer.
+            layer. Not for what is pruned already; a `prune_fraction` of 0
+            keeps a mask as it is.
         strict: raise, rather than warn, if nothing can be pruned, and if a
             layer with weights was skipped without being named in `skip`.
 
@@ -71,7 +74,8 @@ def prune_iteratively(
         What was given, wrapped.
 
     Raises:
-        ValueError: a bad value; with `strict`, nothing to prune.
+        ValueError: a bad value; a supermask; `skip` names what is pruned
+            already; with `strict`, nothing to prune.
         TypeError: not a Keras model, layer or list of layers.
 
     Example:

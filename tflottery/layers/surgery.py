@@ -14,11 +14,13 @@ from typing import Any
 
 from tflottery.layers import (
     attributes,
+    evidence,
     family,
     keras_family,
     paths,
     placement,
     prunable,
+    renewal,
 )
 from tflottery.layers.settings import (
     PruningSettings,
@@ -47,6 +49,7 @@ def wrap(
     settings: PruningSettings,
     predicate: Callable[[Any], bool] | None = None,
     report: Report | None = None,
+    renew: bool = False,
 ) -> Any:
     """Wraps every layer with prunable weights.
 
@@ -55,6 +58,8 @@ def wrap(
         settings: carried by every wrapper; its `skip` leaves layers dense.
         predicate: function of a layer, `True` leaves it dense.
         report: filled with what was done.
+        renew: whether layers that are wrapped already get these settings too;
+            their masks are kept.
 
     Returns:
         The same kind of thing, wrapped, under the strategy that it was made
@@ -63,13 +68,16 @@ def wrap(
     report = Report() if report is None else report
     of = family.of(target)
     with placement.scope_of(target):
-        wrapped = _wrap(of, target, settings, predicate, report)
+        wrapped = _wrap(of, target, settings, predicate, report, renew)
         settings.finish(wrapped)
         return wrapped
 
 
-def _wrap(of, target, settings, predicate, report):
+def _wrap(of, target, settings, predicate, report, renew):
     done: dict[int, Any] = {}
+    if renew:
+        for wrapper in evidence.wrappers(target):
+            renewal.check(wrapper, settings, predicate)  # before any change
 
     def visit(layer):
         if id(layer) not in done:
@@ -82,8 +90,12 @@ def _wrap(of, target, settings, predicate, report):
         if isinstance(layer, of.keras.layers.InputLayer):
             return layer
         if paths.is_mask_wrapper(layer):
-            _renew_settings(layer, settings)
-            report.masked += _masked_names(layer)
+            if renew:
+                layer = renewal.renew(of, layer, settings, predicate)
+            if paths.is_mask_wrapper(layer):
+                report.masked += _masked_names(layer)
+            else:
+                report.skipped[layer.name] = settings.why_dense
             return layer
         adopted = of.adopted(layer)
         if adopted is not None:
@@ -213,17 +225,6 @@ def _seen_as_not_compiled(model: Any) -> Iterator[None]:
     finally:
         if compiled:
             model.compiled = True
-
-
-def _renew_settings(wrapper: Any, settings: PruningSettings) -> None:
-    """Hands a gradually pruned layer over to a search; masks are kept."""
-    before = wrapper.settings
-    if (
-        before is not None
-        and before.schedule is not None
-        and settings.schedule is None
-    ):
-        wrapper.settings = settings
 
 
 def _skip_reason(layer, settings, predicate) -> str | None:

@@ -60,7 +60,10 @@ def wrap(
         for argument, patterns in _patterns(settings).items():
             _check_names(model, argument, patterns, strict)
     report = surgery.Report()
-    wrapped = surgery.wrap(model, settings, predicate, report)
+    # As in TF-MOT, a schedule leaves alone what is wrapped already.
+    wrapped = surgery.wrap(
+        model, settings, predicate, report, renew=settings.schedule is None
+    )
     if subclassed.saves_as_its_class(wrapped):
         subclassed.remember_wrapping(wrapped, settings)
     name = getattr(model, "name", type(model).__name__)

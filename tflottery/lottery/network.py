@@ -112,11 +112,12 @@ def prepare(
         compiled it with, if it did.
 
     Raises:
-        ValueError: the model has nothing to prune, averages its weights
-            (EMA) in a way that cannot be rewound exactly, or its Keras cannot
-            train under the strategy.
+        ValueError: the model has nothing to prune or is pruned already,
+            averages its weights (EMA) in a way that cannot be rewound exactly,
+            or its Keras cannot train under the strategy.
     """
     plain = build(seed)
+    _check_dense(plain)
     compiled = getattr(plain, "optimizer", None) is not None
     keras = families.of(plain).keras
     model = prune.wrap_with_settings(
@@ -155,6 +156,7 @@ def reseed(model: Any, build: Callable[[int], Any], seed: int) -> None:
     """
     with replicas.scope_of(model.variables):
         fresh = build(seed)
+    _check_dense(fresh)
     mask = evidence.current_mask(model)
     evidence.set_mask(model, type(mask).ones_like(mask))
     size = 0
@@ -172,6 +174,20 @@ def output_layer(model: Any) -> str | None:
     """Returns the name of the last layer that has a prunable weight."""
     weights = prunable.prunable_weights(model)
     return weights[-1].path.split("/")[0] if weights else None
+
+
+def _check_dense(model):
+    """Refuses a network that comes with a mask: a search begins dense."""
+    if evidence.wrappers(model):
+        mask = evidence.current_mask(model)
+        if mask.kept < mask.size:
+            raise ValueError(
+                "`build` must return a network that is not pruned: a search "
+                f"begins with the dense one. Received: `{model.name}`, of which"
+                f" {mask.size - mask.kept} of {mask.size} weights are pruned. "
+                "To prune it on, train it with "
+                "`tflottery.callbacks.IterativePruning`."
+            )
 
 
 def _check_optimizer(optimizer):
