@@ -180,3 +180,15 @@ def test_a_network_that_is_wrapped_gets_the_settings_of_the_search(
     model = network.prepare(network.seeded(build), 0, config)
     assert evidence.settings_of(model).scope == "layerwise"
     assert list(evidence.fractions(model).values()) == [0.3, 0.1]
+
+
+def test_a_fraction_of_a_layer_that_is_not_there_is_told(any_keras):
+    config = SearchConfig(layer_prune_fractions={"dense": 0.1, "dens": 0.1})
+    build = network.seeded(lambda: plain(any_keras))
+    with pytest.warns(UserWarning) as told:
+        network.prepare(build, 0, config)
+    assert "`layer_prune_fractions` names what the model does not have." in (
+        str(told[0].message)
+    )
+    assert "Received: ['dens']," in str(told[0].message)
+    assert "Did you mean 'dense" in str(told[0].message)

@@ -1,11 +1,14 @@
 import shutil
 
+import keras
 import pytest
 import sample_run
 
+import tflottery
 from tflottery.core import documents
 from tflottery.lottery import recipes
 from tflottery.reports import report
+from tflottery.reports.run import Run
 
 
 @pytest.fixture
@@ -156,6 +159,41 @@ def test_calls_stand_for_a_search_of_ones_own_model(short_run):
     assert "Lottery tickets: own model my_net on mnist1d" in text
     assert "tflottery.run_controls(" in text and "build=...)" in text
     assert "--run_dir" not in text
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_the_optimizer_is_the_one_that_build_has_compiled(tmp_path, scheduled):
+    def build():
+        layers = [keras.layers.Flatten(), keras.layers.Dense(10)]
+        model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
+        rate = 0.25
+        if scheduled:
+            rate = keras.optimizers.schedules.CosineDecay(rate, 10)
+        optimizer = keras.optimizers.SGD(rate, momentum=0.75)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(optimizer, loss)
+        return model
+
+    config = tflottery.SearchConfig(
+        dataset="digits",
+        steps=10,
+        validate_every=10,
+        rounds=1,
+        optimizer="adam",
+    )
+    tflottery.find_ticket(
+        build, config=config, run_dir=tmp_path, summaries=False
+    )
+    facts = Run(tmp_path).facts
+    assert facts["optimizer"] == "SGD"
+    assert facts["optimizer_options"]["momentum"] == 0.75
+    if scheduled:
+        assert facts["schedule"] == "CosineDecay"
+        assert facts["schedule_options"]["initial_learning_rate"] == 0.25
+    else:
+        assert (
+            facts["learning_rate"] == 0.25 and facts["schedule"] == "constant"
+        )
 
 
 def test_a_comparison_says_why_nothing_was_drawn_over_k(short_run, tmp_path):

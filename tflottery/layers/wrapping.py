@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tflottery.layers import (
@@ -58,7 +58,7 @@ def wrap(
     family.of(model)
     if check_names:
         for argument, patterns in _patterns(settings).items():
-            _check_names(model, argument, patterns, strict)
+            note_unmatched(model, argument, patterns, strict)
     report = surgery.Report()
     # As in TF-MOT, a schedule leaves alone what is wrapped already.
     wrapped = surgery.wrap(
@@ -119,6 +119,44 @@ def wrap_like(
     return wrap(model, settings, was_dense, check_names=False)
 
 
+def note_unmatched(
+    model: Any, argument: str, patterns: Sequence[str], strict: bool = False
+) -> None:
+    """Warns of a pattern that matches nothing: most likely misspelt.
+
+    Args:
+        model: model, layer or list of them; nothing is said before it is
+            built.
+        argument: what the patterns were given as, for the message.
+        patterns: names or regexes of layers and prunable weights.
+        strict: raise where a warning would be given.
+
+    Raises:
+        ValueError: with `strict`, a pattern matches nothing.
+    """
+    items = model if isinstance(model, (list, tuple)) else [model]
+    if not patterns or not all(item.built for item in items):
+        return
+    names = _names_of(items)
+    lost = [p for p in patterns if not matches([p], list(names))]
+    if not lost:
+        return
+    near = [
+        name
+        for pattern in lost
+        for name in difflib.get_close_matches(pattern, names, n=3)
+    ]
+    guess = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    message = (
+        f"`{argument}` names what the model does not have. Received: {lost}, "
+        f"which match no layer and no prunable weight.{guess} A regex must "
+        "match the whole name."
+    )
+    if strict:
+        raise ValueError(message)
+    warnings.warn(message, stacklevel=4)
+
+
 def note_frozen(model: Any) -> None:
     """Says so if layers are left dense because they are frozen."""
     names: dict[str, None] = {}
@@ -158,31 +196,6 @@ def _patterns(settings):
         "skip": list(settings.skip),
         "prune_fraction": [p for p in named if p != DEFAULT_FRACTION],
     }
-
-
-def _check_names(model, argument, patterns, strict):
-    """Warns of a pattern that matches nothing: most likely misspelt."""
-    items = model if isinstance(model, (list, tuple)) else [model]
-    if not patterns or not all(item.built for item in items):
-        return
-    names = _names_of(items)
-    lost = [p for p in patterns if not matches([p], list(names))]
-    if not lost:
-        return
-    near = [
-        name
-        for pattern in lost
-        for name in difflib.get_close_matches(pattern, names, n=3)
-    ]
-    guess = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    message = (
-        f"`{argument}` names what the model does not have. Received: {lost}, "
-        f"which match no layer and no prunable weight.{guess} A regex must "
-        "match the whole name."
-    )
-    if strict:
-        raise ValueError(message)
-    warnings.warn(message, stacklevel=4)
 
 
 def _names_of(items):

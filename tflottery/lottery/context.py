@@ -37,6 +37,7 @@ class SearchContext:
         workers: the processes that run this search together.
         make_engine: makes what runs the steps of training; default: the
             fastest engine that can.
+        prepared: networks that are ready and not in use yet.
     """
 
     run: RunDirectory
@@ -47,6 +48,7 @@ class SearchContext:
     checkpoint_seconds: float
     workers: Workers
     make_engine: Callable[..., Engine] | None = None
+    prepared: list[Any] = dataclasses.field(default_factory=list)
 
     @functools.cached_property
     def trainer(self) -> RoundTrainer:
@@ -56,10 +58,12 @@ class SearchContext:
     def make_trainer(self) -> RoundTrainer:
         """Builds, wraps and compiles a network, and a trainer for it."""
         config = self.config
-        with self.workers.strategy.scope():
-            model = network.prepare(self.build, self.model_seed(0), config)
+        if not self.prepared:
+            self.prepared.append(
+                first_network(config, self.build, self.workers)
+            )
         return RoundTrainer(
-            model,
+            self.prepared.pop(),
             self.data,
             batch_size=config.batch_size,
             steps=config.steps,
@@ -104,6 +108,14 @@ class SearchContext:
         return next(
             iter(self.data.train_batches(self.config.batch_size, seed=seed))
         )
+
+
+def first_network(
+    config: SearchConfig, build: Callable[[int], Any], workers: Workers
+) -> Any:
+    """Builds, wraps and compiles a network as replicate 0 begins with it."""
+    with workers.strategy.scope():
+        return network.prepare(build, model_seed(config, 0), config)
 
 
 def model_seed(config: SearchConfig, replicate: int) -> int:

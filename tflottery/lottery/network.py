@@ -23,6 +23,7 @@ from tflottery.layers import (
     replicas,
     slots,
     state,
+    wrapping,
 )
 from tflottery.layers import family as families
 from tflottery.lottery import compiling
@@ -120,6 +121,9 @@ def prepare(
     _check_dense(plain)
     compiled = getattr(plain, "optimizer", None) is not None
     keras = families.of(plain).keras
+    wrapping.note_unmatched(
+        plain, "layer_prune_fractions", [*config.layer_prune_fractions]
+    )
     model = prune.wrap_with_settings(
         plain, config.settings(output_layer(plain))
     )

@@ -15,10 +15,13 @@ from typing import Any
 from tflottery.core import documents, files
 from tflottery.core.claims import Claim, ClaimedError
 from tflottery.distribution.workers import Workers
+from tflottery.lottery.given import differences
 from tflottery.lottery.journal import ReplicateJournal, as_csv
 from tflottery.lottery.training_config import TrainingConfig
 
 _logger = logging.getLogger("tflottery")
+
+_CONFIG, _GIVEN = "config.json", "given.json"
 
 COLUMNS = (
     "replicate",
@@ -50,9 +53,12 @@ class RunDirectory:
             names of a build function and of a data set.
         workers: the processes that run this search together. Default: this
             one alone.
+        given: facts about a build function and a data set of the user's, as
+            `given` makes them; for `given.json`.
 
     Raises:
-        ValueError: the folder holds a run of other settings.
+        ValueError: the folder holds a run of other settings, or of another
+            network or other data.
     """
 
     def __init__(
@@ -61,24 +67,39 @@ class RunDirectory:
         config: TrainingConfig,
         extra: Mapping[str, Any],
         workers: Workers | None = None,
+        given: Mapping[str, Any] | None = None,
     ):
         self.path = files.as_path(path)
         self.config = config
         self.identity = {"digest": config.digest(), **extra}
+        self.given = dict(given or {})
         self.workers = workers or Workers()
         self._claimed: set[int] = set()
         self._rows: dict[tuple[int, str, int, int], dict[str, Any]] = {}
-        self.workers.from_chief(self._check_config)
+        self.workers.from_chief(self._check)
+
+    @staticmethod
+    def exists(path: Any) -> bool:
+        """Tells whether a folder is a run directory already."""
+        return files.exists(files.as_path(path) / _CONFIG)
+
+    def _check(self):
+        if self.given and not self.exists(self.path):
+            documents.write_json(self.path / _GIVEN, self.given)
+        self._check_config()
+        # Runs of older versions have none, and nobody can know any more.
+        if self.given and files.exists(self.path / _GIVEN):
+            self._check_given()
 
     def _check_config(self):
-        place = self.path / "config.json"
-        stored = self._read_config(place)
+        place = self.path / _CONFIG
+        stored = self._read(place)
         if stored is None:
             documents.write_json(
                 place,
                 {"config": self.config.to_dict(), "identity": self.identity},
             )
-            stored = self._read_config(place)  # another may have been faster
+            stored = self._read(place)  # another may have been faster
         if stored is not None and self._is_other(stored):
             raise ValueError(
                 "`run_dir` holds a run of other settings. Received: run_dir="
@@ -86,7 +107,22 @@ class RunDirectory:
                 "Use another run directory, or the settings of that run."
             )
 
-    def _read_config(self, place):
+    def _check_given(self):
+        stored = self._read(self.path / _GIVEN)
+        if stored is None:
+            documents.write_json(self.path / _GIVEN, self.given)
+            return
+        found = [*differences(stored, self.given)]
+        if found:
+            more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+            raise ValueError(
+                "`run_dir` holds a run of another network or other data. "
+                f"Received: run_dir={str(self.path)!r}; different: "
+                f"{'; '.join(found[:3])}{more}. Use another run directory, or "
+                "the `build` and `data` of that run."
+            )
+
+    def _read(self, place):
         if not files.exists(place):
             return None
         try:

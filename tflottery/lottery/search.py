@@ -8,19 +8,19 @@ rewind the others, repeat.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tflottery import data as datasets
-from tflottery.core import checks, documents, files
+from tflottery.core import checks, files
 from tflottery.distribution import batches, limits, strategies
 from tflottery.distribution.workers import Workers
 from tflottery.lottery import context as context_module
 from tflottery.lottery import (
+    given,
     learning_rates,
     loading,
     network,
@@ -141,7 +141,8 @@ def find_ticket(
 
     Raises:
         ValueError: a bad setting or a strategy that cannot work, before
-            anything is trained; a run directory of other settings; all that
+            anything is written; a run directory of other settings, or where
+            `build` made another network or `data` was other data; all that
             there is to do is being done by other processes.
         TrainingDivergedError: the loss is not a number; finished rounds stay.
         WorkerLostError: another worker of the cluster has gone.
@@ -175,6 +176,7 @@ def find_ticket(
     if build is None:
         limits.limits(workers.strategy, config.keras)  # refuses
     batches.check_batch_size(config.batch_size, workers.replicas)
+    own_build, own_data = build is not None, data is not None
     extra = {
         "build": _name_of(build),
         "data": None if data is None else repr(data),
@@ -189,23 +191,43 @@ def find_ticket(
     pipeline.evaluation_batches(data, workers.replicas)
     run_dir = f"runs/{config.digest()}" if run_dir is None else run_dir
     build = (
-        network.builder(config, data)
-        if build is None
-        else network.seeded(build)
+        network.seeded(build) if own_build else network.builder(config, data)
     )
     if progress is None or not workers.is_chief:
         progress = Progress()
     with workers.watched():
+        facts = {"data": given.of_data(data, config)} if own_data else {}
         if workers.count > 1:
             asked = {**config.to_dict(), **extra, "chosen": chosen}
             asked["plan"] = [branches, draws, control_rounds]
-            versions = [tf.__version__, np.__version__]
-            words = documents.canonical_json([asked, summaries, versions])
-            workers.check_same("settings", _digest([words.encode()]))
-            workers.check_same("data", _digest(_samples(data, config)))
-        run = RunDirectory(run_dir, config, extra, workers)
+            asked = [asked, summaries, tf.__version__, np.__version__]
+            workers.check_same("settings", given.digest_of(asked))
+            workers.check_same(
+                "data", given.digest_of(given.of_data(data, config))
+            )
+        prepared = []
+        if own_build or not workers.from_chief(
+            lambda: RunDirectory.exists(run_dir)
+        ):
+            # Before anything is written: what cannot be built ends here.
+            noting = _noting(build, facts) if own_build else build
+            prepared.append(
+                context_module.first_network(config, noting, workers)
+            )
+            if vectorize > 1:
+                joint.refuse(programs.obstacle(prepared[0], data))
+        if own_build and workers.count > 1:
+            workers.check_same("build", given.digest_of(facts["build"]))
+        run = RunDirectory(run_dir, config, extra, workers, facts)
         context = SearchContext(
-            run, config, build, data, progress, checkpoint_seconds, workers
+            run,
+            config,
+            build,
+            data,
+            progress,
+            checkpoint_seconds,
+            workers,
+            prepared=prepared,
         )
         progress.start(config.rounds, config.replicates)
         plan.announce(progress)
@@ -250,25 +272,17 @@ def _listed(name: str, given: Any, default: Iterable[Any]) -> list[Any]:
     return found
 
 
-def _digest(parts: Iterable[bytes]) -> str:
-    sha = hashlib.sha256()
-    for part in parts:
-        sha.update(part)
-    return sha.hexdigest()
+def _noting(
+    build: Callable[[int], Any], facts: dict[str, Any]
+) -> Callable[[int], Any]:
+    """Returns a build function that takes note of what it has built."""
 
+    def build_and_note(seed):
+        model = build(seed)
+        facts["build"] = given.of_network(model)
+        return model
 
-def _samples(data: datasets.Dataset, config: SearchConfig) -> Iterator[bytes]:
-    """Yields what tells one data set from another: sizes, first batches."""
-    sizes = (data.train_size, data.validation_size, data.test_size)
-    yield repr((*sizes, data.input_shape, data.num_classes)).encode()
-    size = config.batch_size
-    for batches_of in (
-        data.train_batches(size, seed=config.seed),
-        data.validation_batches(size),
-        data.test_batches(size),
-    ):
-        for array in next(batches_of.take(1).as_numpy_iterator()):
-            yield np.ascontiguousarray(array).tobytes()
+    return build_and_note
 
 
 def _name_of(build: Any) -> str | None:

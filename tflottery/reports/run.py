@@ -49,8 +49,11 @@ class Run:
         self._histories: dict[str, dict[int, dict[Any, dict]]] = {}
 
     def _config(self) -> Mapping[str, Any]:
+        return self._document("config.json")
+
+    def _document(self, name: str) -> Mapping[str, Any]:
         try:
-            return documents.read_json(self.path / "config.json")
+            return documents.read_json(self.path / name)
         except _UNREADABLE:
             return {}
 
@@ -75,6 +78,7 @@ class Run:
             name = str(self.identity["build"]).rpartition("<locals>.")[2]
             found["model"] = f"own model {_short(name)}"
             found.pop("model_options", None)
+            found.update(self._own_optimizer(found))
         if "data" in self.own:
             text = str(self.identity["data"])
             named = re.match(r"<\w+ '([^']+)':", text)
@@ -82,6 +86,28 @@ class Run:
             for name in ("dataset_options", "augmentation", "validation_size"):
                 found.pop(name, None)
         return found
+
+    def _own_optimizer(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the settings of the optimizer that `build` has compiled."""
+        given = self._document("given.json").get("build", {})
+        optimizer = given.get("optimizer")
+        if not optimizer:
+            return {}
+        options = {
+            name: value
+            for name, value in (optimizer["config"] or {}).items()
+            if value not in (None, False)
+        }
+        rate = options.pop("learning_rate", "")
+        schedule = rate if isinstance(rate, Mapping) else {}
+        found = {
+            "optimizer": optimizer["class_name"],
+            "optimizer_options": options,
+            "learning_rate": "" if schedule else rate,
+            "schedule": schedule.get("class_name", "constant"),
+            "schedule_options": schedule.get("config") or {},
+        }
+        return {name: found[name] for name in found if name in settings}
 
     @property
     def title(self) -> str:
