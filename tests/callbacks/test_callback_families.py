@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 import tflottery
-from tflottery.callbacks import counting, iterative, summaries
+from tflottery.callbacks import counting, searches, summaries
 from tflottery.callbacks.callback import Callback
 from tflottery.callbacks.rounds import RoundPlan
 from tflottery.layers import evidence, state
@@ -383,7 +383,7 @@ class AfterRewind(Callback):
         self.states = []
 
     def on_train_batch_end(self, batch, logs=None):
-        search = iterative.search_of(self.model)
+        search = searches.search_of(self.model)
         if len(self.states) < min(len(search.history), search.rounds):
             mask = evidence.current_mask(self.model)
             self.states.append((mask, state.read(self.model)))

@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tflottery
 from tflottery.layers import evidence
-from tflottery.lottery import network
+from tflottery.lottery import compiling, network
 from tflottery.lottery.config import SearchConfig
 
 RNG = np.random.default_rng(0)
@@ -192,3 +193,46 @@ def test_a_fraction_of_a_layer_that_is_not_there_is_told(any_keras):
     )
     assert "Received: ['dens']," in str(told[0].message)
     assert "Did you mean 'dense" in str(told[0].message)
+
+
+def own_loss(y_true, y_pred):
+    return tf.reduce_mean(tf.square(y_pred), axis=-1)
+
+
+LOSSES = {
+    "by name": (lambda k: "sparse_categorical_crossentropy", True),
+    "an object": (lambda k: k.losses.SparseCategoricalCrossentropy(), True),
+    "a sum": (
+        lambda k: k.losses.SparseCategoricalCrossentropy(reduction="sum"),
+        False,
+    ),
+    "a function": (lambda k: own_loss, False),
+}
+
+
+@pytest.mark.parametrize("penalty", ["kernel_", "activity_", None])
+@pytest.mark.parametrize("kind", LOSSES)
+def test_early_stopping_is_judged_by_the_loss_without_penalties(
+    any_keras, kind, penalty
+):
+    """As it is with a loss that the search itself compiles."""
+    k = any_keras
+    make, is_known = LOSSES[kind]
+    regularizer = {f"{penalty}regularizer": k.regularizers.L2(3.0)}
+
+    def build():
+        hidden = k.layers.Dense(6, "relu", **regularizer if penalty else {})
+        outputs = k.layers.Dense(4, "softmax")
+        model = k.Sequential([k.Input((5,)), hidden, outputs])
+        model.compile("sgd", make(k), metrics=["accuracy"])
+        return model
+
+    model = network.prepare(network.seeded(build), 0, SearchConfig())
+    found = model.evaluate(X, Y, batch_size=40, verbose=0, return_dict=True)
+    if penalty and is_known:
+        likely = model.predict(X, verbose=0)[np.arange(60), Y]
+        expected = -np.log(likely).mean()
+        assert found["loss"] > expected + 0.1
+    else:
+        expected = found["loss"]
+    assert compiling.loss_of(found) == pytest.approx(expected, rel=1e-5)

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from tflottery.callbacks import counting
+from tflottery.core import measurements
 from tflottery.distribution.workers import Workers
 
 
@@ -65,7 +66,7 @@ class Callback(keras.callbacks.Callback):
             )
         return self._workers
 
-    def evaluate(self, data: Any) -> dict[str, float]:
+    def evaluate(self, data: Any) -> dict[str, Any]:
         """Evaluates the model in the midst of `fit`.
 
         Args:
@@ -73,7 +74,8 @@ class Callback(keras.callbacks.Callback):
                 `model.evaluate` takes.
 
         Returns:
-            `{name: value}` of the loss and the metrics.
+            `{name: value}` of the loss and the metrics; a list of a metric
+            that is several numbers.
         """
         names = ("x", "y", "sample_weight")  # what comes third is no batch size
         if not isinstance(data, tuple | list):
@@ -81,7 +83,7 @@ class Callback(keras.callbacks.Callback):
         found = self.model.evaluate(
             **dict(zip(names, data, strict=False)), verbose=0, return_dict=True
         )
-        return {name: float(value) for name, value in found.items()}
+        return measurements.as_numbers(found)
 
     def stop_training(self):
         """Ends `fit` after the present execution."""
@@ -116,15 +118,22 @@ class Callback(keras.callbacks.Callback):
 
 
 def check_evaluation_data(name: str, data: Any) -> None:
-    """Refuses what is taken apart and has too many parts, or none.
+    """Refuses what has too many parts, or none, or can be read only once.
 
     Args:
         name: Of the argument, for the message.
         data: As `Callback.evaluate` takes it, or `None`.
 
     Raises:
-        ValueError: It has too many parts, or none.
+        ValueError: It has too many parts, or none, or is a generator.
     """
+    if hasattr(data, "__next__"):
+        raise ValueError(
+            f"`{name}` must be data that can be read again: it is evaluated "
+            f"after each round. Received: a {type(data).__name__}, which ends "
+            "when it has been read once. Use arrays, a `tf.data.Dataset` "
+            "(`tf.data.Dataset.from_generator`) or a `PyDataset`."
+        )
     if isinstance(data, tuple | list) and not 1 <= len(data) <= 3:
         raise ValueError(
             f"`{name}` must be (x, y), (x, y, sample_weight) or a data set. "

@@ -8,15 +8,15 @@ never touched: between two steps only variables change.
 from __future__ import annotations
 
 import logging
-import weakref
 from typing import Any
 
 import numpy as np
 
-from tflottery.callbacks import counting
+from tflottery.callbacks import counting, searches
 from tflottery.callbacks.callback import Callback, check_evaluation_data
 from tflottery.callbacks.rounds import RoundPlan
-from tflottery.core import checks
+from tflottery.callbacks.unscheduled import UnscheduledRate
+from tflottery.core import checks, measurements
 from tflottery.core.mask import Mask
 from tflottery.layers import evidence, prune, saliency
 from tflottery.rewinding import policy as policies
@@ -24,12 +24,6 @@ from tflottery.rewinding.snapshot import Snapshot
 from tflottery.rewinding.ticket import Ticket
 
 _logger = logging.getLogger("tflottery")
-_searches: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-
-
-def search_of(model: Any) -> IterativePruning | None:
-    """Returns the search that runs, or ran last, on a model."""
-    return _searches.get(model, lambda: None)()
 
 
 class IterativePruning(Callback):
@@ -47,8 +41,9 @@ class IterativePruning(Callback):
     The order of the data is your data set's: `fit` runs on through it, and
     does not go back to the batch of step k. `tflottery.find_ticket` rewinds
     the data order too, survives being killed, and writes everything down.
-    Callbacks that stop `fit` or put back weights of another epoch
-    (`EarlyStopping`) work against the search. Under a distribution strategy
+    Callbacks that stop `fit`, put back weights of another epoch
+    (`EarlyStopping`) or write the learning rate (`LearningRateScheduler`) work
+    against the search; schedules of the optimizer are rewound. Under a strategy
     the replicas share one mask; several workers each have the ticket.
 
     Args:
@@ -66,7 +61,8 @@ class IterativePruning(Callback):
         epochs: number to pass to `fit`; enough for all rounds. `fit` ends by
             itself with the last round.
         history: a dict per finished round: `round`, `density`, `sparsity`,
-            `steps`, and the metrics.
+            `steps`, and the metrics; those of training are, as Keras has
+            them, means since the last epoch began.
         ticket: the `Ticket` of the last finished round.
         snapshot: the state at step k.
 
@@ -160,7 +156,6 @@ class IterativePruning(Callback):
         """Plans the rounds, and refuses what cannot be done exactly."""
         self._clear()
         self._settings = settings = evidence.settings_of(self.model)
-        self._check_saliency_data(settings)
         self._plan = RoundPlan.of(
             self.model,
             settings,
@@ -185,7 +180,17 @@ class IterativePruning(Callback):
         self._initial = Snapshot.take(self.model)
         if self._plan.rewind_step == 0:
             self.snapshot = self._initial
-        _searches[self.model] = weakref.ref(self)  # which holds the model
+        saliency.try_out(
+            self.model,
+            settings,
+            "saliency_data",
+            self.saliency_data,
+            self._initial.weights(),
+        )
+        ends = self._base + self._plan.length, self._base + self._plan.total
+        self.policy.check(self.model, *ends)
+        self._rate = UnscheduledRate(self.model, self.policy.rewinds_rate)
+        searches.register(self.model, self)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Checks, once, that the epochs are enough for the rounds."""
@@ -231,19 +236,12 @@ class IterativePruning(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Stops, in words, when the loss is not a number."""
+        self._rate.compare()
         loss = (logs or {}).get("loss")
         if loss is not None and not np.isfinite(loss) and not self._done:
             self._done = True
             self.stop_training()
             _logger.error(self._not_finite(loss))
-
-    def _check_saliency_data(self, settings):
-        if self.saliency_data is None and saliency.needs_data(settings):
-            raise ValueError(
-                "`saliency_data` must be a batch (x, y): the criterion "
-                f"{settings.criterion!r} needs gradients. Received: "
-                "saliency_data=None. Pass it to `IterativePruning`."
-            )
 
     def _check_same(self, mask):
         self.workers.check_same(f"mask of round {self._round}", mask.digest())
@@ -263,7 +261,7 @@ class IterativePruning(Callback):
             "density": mask.density,
             "sparsity": evidence.sparsity(self.model),
             "steps": self._plan.round_length(self._round),
-            **{name: float(value) for name, value in logs.items()},
+            **measurements.as_numbers(logs),
         }
         if self.validation_data is not None:
             found = self.evaluate(self.validation_data)
@@ -295,6 +293,8 @@ class IterativePruning(Callback):
             data=self.saliency_data,
         )
         self._check_same(mask)
+        self._rate.compare()
         self._round_start = self.policy.apply(self.model, self.snapshot)
+        self._rate.rewound()
         self._counter.reset()
         self.model.reset_metrics()

@@ -111,8 +111,12 @@ class RoundPlan:
     @property
     def epochs_needed(self) -> int:
         """Epochs that hold all rounds."""
-        total = self.length + self.rounds * self.later_length
-        return math.ceil(total / self.steps_per_epoch)
+        return math.ceil(self.total / self.steps_per_epoch)
+
+    @property
+    def total(self) -> int:
+        """Updates of all rounds together."""
+        return self.length + self.rounds * self.later_length
 
     def check_epochs(self, epochs: int, first: int, enough: int) -> None:
         """Refuses a `fit` that would end before the last round.

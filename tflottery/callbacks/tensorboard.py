@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tflottery.callbacks import counting, hparams, iterative, summaries
+from tflottery.callbacks import (
+    counting,
+    hparams,
+    iterative,
+    searches,
+    summaries,
+)
 from tflottery.callbacks.callback import Callback
 from tflottery.callbacks.event_files import RoundSummaries, check_log_dir
 from tflottery.core import checks, files
@@ -112,7 +118,7 @@ class PruningSummaries(Callback):
         if self._rounds is None:
             return
         self._epoch_start = self._step
-        search = iterative.search_of(self.model)
+        search = searches.search_of(self.model)
         if search is None or search.params is not self.params:
             return  # none, or that of an earlier fit
         self._search = search

@@ -14,13 +14,40 @@ import numbers
 from collections.abc import Iterable
 from typing import Any
 
+_FEW, _LONGEST = 10, 250
+
 
 def _sentence(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 
 
+def described(value: Any) -> str:
+    """Returns a value in a few words: its repr, but of arrays their shape.
+
+    Args:
+        value: Anything, also tuples, lists and dicts of arrays.
+
+    Example:
+        >>> import numpy as np
+        >>> described((np.zeros((50, 8), "float32"), None))
+        '(ndarray of shape (50, 8) and type float32, None)'
+        >>> described("a" * 300)[-12:]
+        'aaaaaaaaa...'
+    """
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        dtype = getattr(value.dtype, "name", value.dtype)
+        kind = type(value).__name__
+        return f"{kind} of shape {tuple(value.shape)} and type {dtype}"
+    few = isinstance(value, tuple | list) and len(value) <= _FEW
+    if few and any(hasattr(item, "shape") for item in value):
+        inner = ", ".join(map(described, value))
+        return f"({inner})" if isinstance(value, tuple) else f"[{inner}]"
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
 def _received(name: str, value: object) -> str:
-    return f"Received: {name}={value!r}."
+    return f"Received: {name}={described(value)}."
 
 
 def _is_number(value: object) -> bool:
@@ -261,7 +288,8 @@ def check_instance(
     raise TypeError(
         _sentence(
             f"`{name}` must be of type {expected}.",
-            f"Received: {name}={value!r} of type {type(value).__name__}.",
+            f"Received: {name}={described(value)} of type "
+            f"{type(value).__name__}.",
             what,
         )
     )

@@ -10,6 +10,7 @@ from tflottery.data import dataset as base
 from tflottery.data import embedded, tfds
 
 _PREFIX = "tfds:"
+_TFDS_OPTIONS = ("train_split", "test_split", "image_size", "in_memory")
 _LOADERS = {"digits": embedded.digits, "mnist1d": embedded.mnist1d}
 
 
@@ -58,7 +59,7 @@ def load(
         A `Dataset`.
 
     Raises:
-        ValueError: If the name is unknown.
+        ValueError: If the name, or an option, is unknown.
         TypeError: If an embedded dataset gets an option of TFDS.
 
     Example:
@@ -68,6 +69,8 @@ def load(
         (1260, 140, (8, 8, 1))
     """
     if isinstance(name, str) and name.startswith(_PREFIX):
+        for option in options:
+            checks.check_choice("option of the data", option, _TFDS_OPTIONS)
         return tfds.load_tfds(
             name[len(_PREFIX) :],
             data_dir=data_dir,

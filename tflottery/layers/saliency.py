@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tflottery.core import checks
 from tflottery.layers import evidence, family, flow, placement, replicas
 from tflottery.layers.settings import PruningSettings
 from tflottery.pruning import criteria
@@ -68,6 +69,46 @@ def needs_data(settings: PruningSettings) -> bool:
     """Tells whether a batch of data is needed to prune by these settings."""
     requires = criteria.get(settings.criterion).requires
     return not {"gradients", "hessian_gradients"}.isdisjoint(requires)
+
+
+def try_out(
+    model: Any,
+    settings: PruningSettings,
+    argument: str,
+    data: Any,
+    initial: Mapping[str, np.ndarray],
+) -> None:
+    """Ranks a model's weights by gradients and forgets it.
+
+    Args:
+        model: wrapped model, before it is trained.
+        settings: of its pruning.
+        argument: what the data were given as, for the message.
+        data: one batch `(x, y)`.
+        initial: `{path: array}` of the initial weights.
+
+    Raises:
+        ValueError: the gradients that the settings need cannot be had with
+            these data. Nothing, if they need none.
+    """
+    criterion = criteria.get(settings.criterion)
+    if data is None and needs_data(settings):
+        raise ValueError(
+            f"`{argument}` must be a batch (x, y): the criterion "
+            f"{settings.criterion!r} needs gradients. Received: "
+            f"{argument}=None. Pass it to `IterativePruning`."
+        )
+    if not any("gradients" in name for name in criterion.requires):
+        return
+    try:
+        gather(model, criterion, initial=initial, data=data)
+    except Exception as error:
+        raise ValueError(
+            f"`{argument}` must be a batch (x, y) that the model and its loss "
+            f"can take: the criterion {settings.criterion!r} needs gradients. "
+            f"Received: {checks.described(data)}. {type(error).__name__}: "
+            f"{error}"
+        ) from error
 
 
 def _targets(model):

@@ -15,6 +15,8 @@ from tflottery.lottery import learning_rate_schedules
 from tflottery.lottery.training_config import TrainingConfig
 
 _LOSS_ALONE = "cross_entropy"
+# With these, the loss of a data set is the mean over its examples.
+_MEANS = ("sum_over_batch_size", "auto", "mean", "mean_with_sample_weight")
 
 
 def classification(model: Any) -> dict[str, Any]:
@@ -118,10 +120,33 @@ def _loss_alone(model: Any, keras: Any) -> list[Any]:
     Early stopping is judged by it: Keras adds the penalties to the loss in
     validation too, where they would hide that the network has overfitted.
     """
-    if not model.losses:
+    if not _has_penalties(model):
         return []
     metric = keras.metrics.SparseCategoricalCrossentropy
     return [metric(name=_LOSS_ALONE, from_logits=True)]
+
+
+def _compiled_loss_alone(
+    model: Any, keras: Any, loss_weights: Any
+) -> list[Any]:
+    """Returns the same for a model that was compiled with a loss."""
+    loss = model.loss
+    if isinstance(loss, str):
+        of_examples = keras.losses.get(loss)
+    elif isinstance(loss, keras.losses.Loss) and loss.reduction in _MEANS:
+        of_examples = loss.call
+    else:  # what a function or a sum returns cannot be told apart
+        return []
+    if not _has_penalties(model) or loss_weights is not None:
+        return []
+    return [keras.metrics.MeanMetricWrapper(of_examples, name=_LOSS_ALONE)]
+
+
+def _has_penalties(model):
+    return bool(model.losses) or any(
+        getattr(layer, "activity_regularizer", None) is not None
+        for layer in model._flatten_layers()
+    )
 
 
 def compiled_with(model: Any) -> dict[str, Any]:
@@ -132,9 +157,10 @@ def compiled_with(model: Any) -> dict[str, Any]:
 
     Returns:
         Arguments of `compile`. Accuracy, by which tickets are compared, is
-        among the metrics also where the model was compiled without. How it is
-        compiled (`jit_compile`, `steps_per_execution`) is the search's choice
-        and not among them.
+        among the metrics also where the model was compiled without, and so is
+        the loss without penalties, if there are any. How it is compiled
+        (`jit_compile`, `steps_per_execution`) is the search's choice and not
+        among them.
 
     Example:
         >>> import keras
@@ -153,10 +179,15 @@ def compiled_with(model: Any) -> dict[str, Any]:
         found = {}
     if model.run_eagerly:
         found["run_eagerly"] = True
+    weights = getattr(loss, "_user_loss_weights", None)
+    measured = [
+        *_with_accuracy(getattr(metrics, "_user_metrics", None)),
+        *_compiled_loss_alone(model, families.of(model).keras, weights),
+    ]
     return {
         "loss": getattr(model, "loss", None),
-        "loss_weights": getattr(loss, "_user_loss_weights", None),
-        "metrics": _with_accuracy(getattr(metrics, "_user_metrics", None)),
+        "loss_weights": weights,
+        "metrics": measured,
         "weighted_metrics": getattr(metrics, "_user_weighted_metrics", None),
         **found,
     }

@@ -60,10 +60,13 @@ class SearchContext:
         config = self.config
         if not self.prepared:
             self.prepared.append(
-                first_network(config, self.build, self.workers)
+                first_network(config, self.build, self.data, self.workers)
             )
+        model = self.prepared.pop()
+        more = config.rounds * (config.steps - self.rewind_step)
+        self.policy.check(model, config.steps, config.steps + more)
         return RoundTrainer(
-            self.prepared.pop(),
+            model,
             self.data,
             batch_size=config.batch_size,
             steps=config.steps,
@@ -111,11 +114,14 @@ class SearchContext:
 
 
 def first_network(
-    config: SearchConfig, build: Callable[[int], Any], workers: Workers
+    config: SearchConfig,
+    build: Callable[[int], Any],
+    data: Any,
+    workers: Workers,
 ) -> Any:
     """Builds, wraps and compiles a network as replicate 0 begins with it."""
     with workers.strategy.scope():
-        return network.prepare(build, model_seed(config, 0), config)
+        return network.prepare(build, model_seed(config, 0), config, data)
 
 
 def model_seed(config: SearchConfig, replicate: int) -> int:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import itertools
 import logging
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from tflottery import models
-from tflottery.core import garbage
+from tflottery.core import checks, garbage
 from tflottery.layers import (
     evidence,
     prunable,
@@ -87,17 +88,25 @@ def call_build(build: Callable[..., Any], seed: int) -> Any:
     takes_seed = "seed" in inspect.signature(build).parameters
     with _randomness_in_variables():
         model = build(seed=seed) if takes_seed else build()
-    if not getattr(model, "built", False):
+    if not hasattr(model, "fit"):
+        raise ValueError(
+            "`build` must return a Keras model. Received: "
+            f"{checks.described(model)}."
+        )
+    if not model.built:
         raise ValueError(
             "`build` must return a built model. Received: "
-            f"{getattr(model, 'name', model)!r}, whose weights do not "
+            f"{model.name!r}, whose weights do not "
             "exist yet. Begin it with an `Input`, or call it on data."
         )
     return model
 
 
 def prepare(
-    build: Callable[[int], Any], seed: int, config: SearchConfig
+    build: Callable[[int], Any],
+    seed: int,
+    config: SearchConfig,
+    data: Any = None,
 ) -> Any:
     """Builds, wraps and compiles the model of a search.
 
@@ -107,19 +116,25 @@ def prepare(
         build: function of a seed.
         seed: seed of the first replicate that is run.
         config: settings of the search.
+        data: the data set that it must fit to. Default: not looked at.
 
     Returns:
         The compiled model; with the optimizer, loss and metrics that `build`
         compiled it with, if it did.
 
     Raises:
-        ValueError: the model has nothing to prune or is pruned already,
-            averages its weights (EMA) in a way that cannot be rewound exactly,
-            or its Keras cannot train under the strategy.
+        ValueError: the model has nothing to prune, is pruned already, or does
+            not fit to the data; averages its weights (EMA) in a way that
+            cannot be rewound exactly; or its Keras cannot train under the
+            strategy.
     """
     plain = build(seed)
     _check_dense(plain)
     compiled = getattr(plain, "optimizer", None) is not None
+    if data is not None:
+        _check_input(plain, data)
+        if not compiled:  # with a loss that this package has chosen
+            _check_output(plain, data)
     keras = families.of(plain).keras
     wrapping.note_unmatched(
         plain, "layer_prune_fractions", [*config.layer_prune_fractions]
@@ -192,6 +207,35 @@ def _check_dense(model):
                 "To prune it on, train it with "
                 "`tflottery.callbacks.IterativePruning`."
             )
+
+
+def _check_input(model, data):
+    ours, theirs = getattr(model, "input_shape", None), (1, *data.input_shape)
+    if not isinstance(ours, tuple) or isinstance(ours[0], tuple):
+        return  # a class of the user's own, or several inputs
+    # Keras adds and drops a last axis of length 1 where it must.
+    pairs = itertools.zip_longest(_trimmed(ours), _trimmed(theirs), fillvalue=0)
+    if any(a not in (None, b) for a, b in [*pairs][1:]):
+        raise ValueError(
+            f"`build` must return a model of inputs {data.input_shape}, as "
+            f"the data are. Received: `{model.name}` of inputs {ours[1:]}."
+        )
+
+
+def _trimmed(shape):
+    return shape[:-1] if shape[-1] == 1 and len(shape) > 1 else shape
+
+
+def _check_output(model, data):
+    shape = getattr(model, "output_shape", None)
+    if not isinstance(shape, tuple) or isinstance(shape[0], tuple):
+        return
+    if shape[-1] is not None and shape[-1] < data.num_classes:
+        raise ValueError(
+            f"`build` must return a model of {data.num_classes} outputs, one "
+            f"for each class of the data. Received: `{model.name}` of output "
+            f"shape {shape}. Give its last layer {data.num_classes} units."
+        )
 
 
 def _check_optimizer(optimizer):

@@ -8,18 +8,17 @@ rewind the others, repeat.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tflottery import data as datasets
-from tflottery.core import checks, files
+from tflottery.core import checks
 from tflottery.distribution import batches, limits, strategies
 from tflottery.distribution.workers import Workers
-from tflottery.lottery import context as context_module
 from tflottery.lottery import (
+    arguments,
     given,
     learning_rates,
     loading,
@@ -29,9 +28,11 @@ from tflottery.lottery import (
     stages,
     verdict,
 )
+from tflottery.lottery import context as context_module
 from tflottery.lottery.config import SearchConfig
 from tflottery.lottery.context import SearchContext
 from tflottery.lottery.engines import joint, pipeline, programs
+from tflottery.lottery.finished import FinishedRound
 from tflottery.lottery.plan import Plan
 from tflottery.lottery.progress import Progress
 from tflottery.lottery.run_directory import RunDirectory
@@ -73,9 +74,12 @@ class SearchResult:
         return self.ticket_of_round(verdict.ticket_round(self.rows))
 
     def ticket_of_round(self, round: int, replicate: int = 0) -> Ticket:
-        """Returns the ticket of one round."""
-        place = files.as_path(self.run_dir) / f"replicate_{replicate}"
-        return Ticket.load(place / f"round_{round:02d}" / "ticket")
+        """Returns the ticket of one round.
+
+        Raises:
+            ValueError: there is no such round, or it is not finished.
+        """
+        return FinishedRound.of(self.run_dir, replicate, round).ticket()
 
 
 def find_ticket(
@@ -162,28 +166,27 @@ def find_ticket(
     section 1; Frankle et al., Stabilizing the Lottery Ticket Hypothesis,
     2019, algorithm 1.
     """
-    config = (
-        recipes.get(recipes.names()[0]).config if config is None else config
-    )
-    branches = _listed("branches", branches, (stages.TICKET,))
+    arguments.check_kinds(build, data, config, progress, checkpoint_seconds)
+    if config is None:
+        config = recipes.get(recipes.names()[0]).config
+    branches = arguments.listed("branches", branches, (stages.TICKET,))
     if control_rounds is not None:
-        control_rounds = _listed("control_rounds", control_rounds, ())
+        control_rounds = arguments.listed("control_rounds", control_rounds, ())
     checks.check_positive_int("vectorize", vectorize)
     if config.policy == "fine_tuning":
         learning_rates.check_end(config, "policy='fine_tuning'")
-    chosen = _chosen(replicates, config.replicates)
+    chosen = arguments.chosen(replicates, config.replicates)
     workers = Workers(strategies.get(strategy))
     if build is None:
         limits.limits(workers.strategy, config.keras)  # refuses
     batches.check_batch_size(config.batch_size, workers.replicas)
     own_build, own_data = build is not None, data is not None
     extra = {
-        "build": _name_of(build),
+        "build": arguments.name_of(build),
         "data": None if data is None else repr(data),
     }
     if data is None:
         data = loading.load_data(config, data_dir)
-    checks.check_instance("data", data, datasets.Dataset)
     context_module.rewind_step(config, data)  # refuses before any work
     plan = Plan.create(config, data, branches, control_rounds, draws)
     if vectorize > 1:
@@ -212,7 +215,7 @@ def find_ticket(
             # Before anything is written: what cannot be built ends here.
             noting = _noting(build, facts) if own_build else build
             prepared.append(
-                context_module.first_network(config, noting, workers)
+                context_module.first_network(config, noting, data, workers)
             )
             if vectorize > 1:
                 joint.refuse(programs.obstacle(prepared[0], data))
@@ -239,39 +242,6 @@ def find_ticket(
     return SearchResult(rows, str(run_dir), verdict.verdict(rows))
 
 
-def _chosen(replicates, count):
-    """Returns the numbers of the replicates to run, each checked."""
-    numbers = _listed("replicates", replicates, range(count))
-    for number in numbers:
-        checks.check_non_negative_int("replicates", number)
-        if number >= count:
-            raise ValueError(
-                "`replicates` must be numbers below the `replicates` of the "
-                f"config, counted from 0. Received: {number}, of {count} "
-                f"replicates. Use 0 to {count - 1}, or set more replicates "
-                "in the config."
-            )
-    return list(dict.fromkeys(numbers))
-
-
-def _listed(name: str, given: Any, default: Iterable[Any]) -> list[Any]:
-    """Returns what was asked for, as a list that is not empty."""
-    if given is None:
-        return list(default)
-    if isinstance(given, (str, int)):
-        raise TypeError(
-            f"`{name}` must be a list. Received: {name}={given!r}. Use "
-            f"{name}=[{given!r}]."
-        )
-    found = list(given)
-    if not found:
-        raise ValueError(
-            f"`{name}` must not be empty. Received: {name}=[]. Leave it out "
-            "to run what is usual."
-        )
-    return found
-
-
 def _noting(
     build: Callable[[int], Any], facts: dict[str, Any]
 ) -> Callable[[int], Any]:
@@ -283,9 +253,3 @@ def _noting(
         return model
 
     return build_and_note
-
-
-def _name_of(build: Any) -> str | None:
-    if build is None:
-        return None
-    return getattr(build, "__qualname__", type(build).__qualname__)

@@ -110,6 +110,9 @@ class TrainingConfig:
         if self.validation_size is not None:
             checks.check_positive_int("validation_size", self.validation_size)
         checks.check_choice("augmentation", self.augmentation, AUGMENTATIONS)
+        checks.check_finite(
+            "learning_rate", self.learning_rate, what="Write it as 0.1."
+        )
         if not self.learning_rate > 0:
             raise ValueError(
                 "`learning_rate` must be greater than 0. Received: "

@@ -8,11 +8,14 @@ is one class, with the name the papers give it.
 from __future__ import annotations
 
 import abc
+import logging
 from typing import Any
 
 from tflottery.core import checks
-from tflottery.layers import state
+from tflottery.layers import rates, state
 from tflottery.rewinding.snapshot import Snapshot, check_optimizer, remask
+
+_logger = logging.getLogger("tflottery")
 
 
 class RewindingPolicy(abc.ABC):
@@ -26,11 +29,23 @@ class RewindingPolicy(abc.ABC):
             default: from the rewind step on.
         needs_slots: whether `apply` reads the optimizer's part of the
             snapshot; where it does not, a search leaves that on disk.
+        rewinds_rate: whether the learning rate goes back too.
     """
 
     name: str
     starts_over = False
     needs_slots = True
+    rewinds_rate = True
+
+    def check(self, model: Any, end: int, last: int) -> None:  # noqa: B027
+        """Says so if the model does not allow what the policy is to do.
+
+        Args:
+            model: compiled, before it is trained.
+            end: optimizer step at which the first round ends.
+            last: optimizer step at which the last would end, were none taken
+                back.
+        """
 
     @abc.abstractmethod
     def apply(self, model: Any, snapshot: Snapshot) -> int:
@@ -115,14 +130,42 @@ class LearningRateRewinding(RewindingPolicy):
 class FineTuning(RewindingPolicy):
     """Nothing goes back; training goes on at the last learning rate.
 
-    The step counter is held at the end of the schedule while the weights
-    train on, so the schedule's last value applies.
+    The step counter runs on past the end of the schedule, where those of
+    `tflottery.SearchConfig` stay at their last value. Of another schedule
+    `check` says so if it does not.
 
     Reference: Renda, Frankle, Carbin, 2020 (the baseline).
     """
 
     name = "fine_tuning"
     needs_slots = False
+    rewinds_rate = False
+
+    def check(self, model, end, last):
+        """Says so if a schedule goes on, or is at 0, after its end."""
+        for schedule in rates.schedules(model.optimizer):
+            found = rates.between(schedule, end, last)
+            rate = found[end]
+            others = [step for step in found if found[step] != rate]
+            if others:
+                _logger.warning(
+                    "Fine-tuning trains on at the last learning rate, but %s "
+                    "goes on after the first round: it is %.4g at step %d and "
+                    "%.4g at step %d. Use a schedule that stays where it is.",
+                    type(schedule).__name__,
+                    rate,
+                    end,
+                    found[others[-1]],
+                    others[-1],
+                )
+            elif not rate:
+                _logger.warning(
+                    "Fine-tuning trains on at the last learning rate, which "
+                    "%s has at 0 from step %d on: nothing is trained. Give it "
+                    "an end above 0, or use 'learning_rate_rewinding'.",
+                    type(schedule).__name__,
+                    end,
+                )
 
     def apply(self, model, snapshot):
         """Leaves weights, slots and step counter as they are."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tflottery.core import cores
+from tflottery.core import cores, measurements
 from tflottery.layers import state
 from tflottery.lottery.engines import template
 from tflottery.lottery.engines.engine import Evaluation
@@ -91,7 +91,7 @@ class Aside:
 
     def _run(self):
         found = template.call(self._program, self._captured)
-        return {name: float(value) for name, value in found.items()}
+        return measurements.as_numbers(found)
 
     def _weights(self):
         return {k: np.array(copy.numpy()) for k, copy in self._names.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tflottery.core import measurements
 from tflottery.distribution import batches
 from tflottery.lottery.engines.engine import EVALUATION_BATCH, Engine
 
@@ -50,7 +51,7 @@ class PipelineEngine(Engine):
         found = self.model.evaluate(
             self._evaluated[part], verbose=0, return_dict=True
         )
-        return {name: float(value) for name, value in found.items()}
+        return measurements.as_numbers(found)
 
 
 def fit(

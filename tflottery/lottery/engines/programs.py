@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tflottery.core import measurements
 from tflottery.data.memory import InMemoryDataset
 from tflottery.data.resident import Resident
 from tflottery.layers import held_zeros
@@ -161,9 +162,9 @@ def make_metrics(model: Any, part: Resident) -> None:
     model.test_step(part.batch(tf.constant(part.rows[:1], tf.int32)))
 
 
-def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+def numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Returns metrics as numbers."""
-    return {name: float(value) for name, value in metrics.items()}
+    return measurements.as_numbers(metrics)
 
 
 def reset_metrics(model: Any) -> None:
