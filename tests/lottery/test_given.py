@@ -16,6 +16,8 @@ CONFIG = SearchConfig(
     dataset="digits", batch_size=50, steps=20, validate_every=20, rounds=1
 )
 
+RNG_TABLE = np.random.default_rng(0).random((300, 200), dtype=np.float32)
+
 
 @dataclasses.dataclass
 class Made:
@@ -123,6 +125,27 @@ def test_a_network_that_is_built_again_is_the_same(any_keras):
     # As it is when it has been written down and read.
     assert json.loads(json.dumps(before)) == after
     assert not [*given.differences(before, after)]
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+def test_a_table_of_numbers_is_kept_as_a_digest(any_keras, as_list):
+    """Or the facts of a network with given embeddings would be as large."""
+
+    def facts(shift):
+        table = RNG_TABLE + np.float32(shift)
+        initial = any_keras.initializers.Constant(
+            table.tolist() if as_list else table
+        )
+        embedding = any_keras.layers.Embedding(
+            300, 200, embeddings_initializer=initial
+        )
+        model = any_keras.Sequential([any_keras.Input((4,)), embedding])
+        return given.of_network(model)
+
+    assert facts(0) == facts(0)
+    (found,) = given.differences(facts(0), facts(1))
+    assert "embeddings_initializer" in found and "sha256" in found
+    assert len(json.dumps(facts(0))) < 2000
 
 
 def test_a_network_that_cannot_tell_its_settings_has_its_layers(any_keras):

@@ -22,6 +22,8 @@ from tflottery.layers import paths
 from tflottery.lottery import compiling
 from tflottery.lottery.training_config import TrainingConfig
 
+_LONGEST = 100  # of a list that is kept as it is
+
 # Facts of the process: where a class was imported from, what there is to
 # compile with, how many objects were made before.
 _OF_THE_PROCESS = frozenset(
@@ -211,7 +213,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        items = [_plain(item) for item in value]
+        if len(items) <= _LONGEST:
+            return items
+        # A table of numbers or words, such as an embedding to begin with.
+        return {"length": len(items), "sha256": digest_of(items)}
     if isinstance(value, Mapping):
         return _plain_mapping(value)
     if inspect.isroutine(value) or inspect.isclass(value):
