@@ -55,7 +55,7 @@ class Made:
         inner = k.Sequential(
             [
                 layers.Lambda(lambda value: value * 2),
-                layers.Dense(2, trainable=self.trainable),
+                layers.Dense(2, lambda x: x, trainable=self.trainable),
                 layers.Softmax(),
             ]
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -55,21 +56,10 @@ def of_network(model: Any) -> dict[str, Any]:
         >>> facts["variables"][0], facts["loss"]
         (['dense/kernel', [4, 2], 'float32'], 'mse')
     """
-    compiled: dict[str, Any] = {}
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None:
-        compiled = {**compiling.compiled_with(model), "optimizer": optimizer}
-    return {
-        "network": _network(model, set()),
-        "variables": [
-            [path, [*map(int, variable.shape)], _plain(variable.dtype)]
-            for path, variable in paths.variables(model).items()
-        ],
-        **{
-            name: _plain(compiled.get(name))
-            for name in ("optimizer", "loss", "loss_weights")
-        },
-    }
+    with warnings.catch_warnings():
+        # Keras warns of settings that cannot be loaded; nobody will load them.
+        warnings.simplefilter("ignore")
+        return _of_network(model)
 
 
 def of_data(data: Dataset, config: TrainingConfig) -> dict[str, Any]:
@@ -121,6 +111,24 @@ def differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
             yield from differences(a, b, f"{name}[{number}]")
     elif there != here:
         yield f"{name} (there {there!r}, here {here!r})"
+
+
+def _of_network(model):
+    compiled: dict[str, Any] = {}
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None:
+        compiled = {**compiling.compiled_with(model), "optimizer": optimizer}
+    return {
+        "network": _network(model, set()),
+        "variables": [
+            [path, [*map(int, variable.shape)], _plain(variable.dtype)]
+            for path, variable in paths.variables(model).items()
+        ],
+        **{
+            name: _plain(compiled.get(name))
+            for name in ("optimizer", "loss", "loss_weights")
+        },
+    }
 
 
 def _digest(parts: Iterable[bytes]) -> str:
