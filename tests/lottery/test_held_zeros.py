@@ -336,6 +336,35 @@ def test_outside_its_scope_nothing_is_known_to_be_zero(any_keras, optimizer):
     assert in_use() == held_zeros.stored(1.0, True, keep) == "masked"
 
 
+@pytest.mark.parametrize("how", ["eager", "graph", "xla"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("shape", [(), (3, 5), (2**8, 2**8), (2**8, 2**8 + 1)])
+def test_kernels_of_every_size_have_no_gradient_outside_the_mask(
+    shape, dtype, how
+):
+    """Small and large ones are masked in different ways, with equal results.
+
+    What is not finite outside must not come through, as it would in a product.
+    """
+    mask = np.asarray(RNG.random(shape) < 0.5)
+    given = np.asarray(RNG.normal(size=shape), "float32")
+    given[~mask] = RNG.choice([np.nan, np.inf, -1.0, -0.0], (~mask).sum())
+    given = tf.cast(given, dtype)
+    weight = tf.Variable(tf.zeros(shape, dtype))
+
+    def gradient():
+        with tf.GradientTape() as tape:
+            value = held_zeros.use(weight, mask)
+        return tape.gradient(value, weight, output_gradients=given)
+
+    if how != "eager":
+        gradient = tf.function(gradient, jit_compile=how == "xla")
+    found = tf.cast(gradient(), "float32").numpy()
+    expected = np.where(mask, tf.cast(given, "float32").numpy(), 0.0)
+    np.testing.assert_array_equal(found, expected)
+    assert not np.signbit(found[~mask]).any()
+
+
 def test_a_step_that_applies_its_gradients_elsewhere_is_refused(any_keras):
     model = compiled(any_keras, dense, "SGD")
     with pytest.raises(RuntimeError, match="must hand its gradients to the"):

@@ -25,6 +25,9 @@ _AT_USE, _BY_GRADIENTS = "at use", "by gradients"
 _KEEP_ZEROS = frozenset(
     ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adamax", "Nadam", "Lion")
 )
+# To select from so few entries and as many zeros takes TensorFlow half as long
+# as to spread one zero over them. Of more, the zeros themselves take time.
+_FEW = 2**16
 
 
 def establish(model: Any) -> None:
@@ -190,5 +193,8 @@ def _masked_gradients(model):
 
 
 def _masked(value, mask):
-    zero = tf.zeros((), value.dtype)
-    return tf.where(tf.convert_to_tensor(mask), value, zero)
+    mask = tf.convert_to_tensor(mask)
+    size = value.shape.num_elements()
+    if size is None or size > _FEW:
+        return tf.where(mask, value, tf.zeros((), value.dtype))
+    return tf.raw_ops.Select(condition=mask, x=value, y=tf.zeros_like(value))
